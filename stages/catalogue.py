@@ -1,0 +1,60 @@
+"""Every stage and fit step, by the name that recipes use.
+
+A hand-written list of modules, imported when a recipe names them. Another distribution adds its own
+through the entry-point groups ``gristmill.stages`` and ``gristmill.fits``, each pointing at a ``STAGE`` value.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+from stages.contract import CorpusStage, FitStep, RowStage
+
+STAGES: Mapping[str, str] = {
+    "normalize": "stages.normalize",
+    "language": "stages.language",
+    "word_count": "stages.quality.word_count",
+    "exact_dedup": "stages.dedup.exact_dedup",
+}
+
+FITS: Mapping[str, str] = {
+    "percentile": "stages.quality.percentile",
+    "bpe_tokenizer": "stages.bpe_vocabulary",
+}
+
+
+def stage_names() -> list[str]:
+    """Names of all stages, ours and installed ones, sorted."""
+    return sorted({*STAGES, *(entry.name for entry in entry_points(group="gristmill.stages"))})
+
+
+def fit_names() -> list[str]:
+    """Names of all fit steps, ours and installed ones, sorted."""
+    return sorted({*FITS, *(entry.name for entry in entry_points(group="gristmill.fits"))})
+
+
+def stage(kind: str) -> RowStage | CorpusStage:
+    """The stage of that name. Raises KeyError for an unknown one."""
+    found = _load(kind, STAGES, "gristmill.stages")
+    if not isinstance(found, RowStage | CorpusStage):
+        raise TypeError(f"stage {kind!r} is a {type(found).__name__}, expected RowStage or CorpusStage")
+    return found
+
+
+def fit(kind: str) -> FitStep:
+    """The fit step of that name. Raises KeyError for an unknown one."""
+    found = _load(kind, FITS, "gristmill.fits")
+    if not isinstance(found, FitStep):
+        raise TypeError(f"fit step {kind!r} is a {type(found).__name__}, expected FitStep")
+    return found
+
+
+def _load(kind: str, ours: Mapping[str, str], group: str) -> object:
+    if kind in ours:
+        return importlib.import_module(ours[kind]).STAGE
+    for entry in entry_points(group=group):
+        if entry.name == kind:
+            return entry.load()
+    raise KeyError(kind)

@@ -1,0 +1,251 @@
+"""What a stage is.
+
+A stage is a value, not a subclass: a config type and pure functions over Arrow record batches. It never
+sees Ray, files or another stage, and its output depends neither on how rows are cut into batches nor on
+their order nor on the worker. There are three kinds:
+
+* :class:`RowStage` looks at each row by itself: changes text, adds columns, measures signals. Its rules say
+  which rows are to go; only the engine drops them.
+* :class:`CorpusStage` must see everything (deduplication): ``sketch`` → ``link`` → ``resolve``.
+* :class:`FitStep` makes an artifact (a threshold, a model, a tokenizer) from data: ``summarize`` → ``finish``.
+
+A batch always has the columns of :data:`BASE_COLUMNS`; ``text`` is never null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+ADDRESS = "_address"
+
+BASE_COLUMNS: Mapping[str, pa.DataType] = {
+    ADDRESS: pa.uint64(),
+    "id": pa.string(),
+    "text": pa.large_string(),
+    "source": pa.string(),
+    "domain": pa.string(),
+    "language": pa.string(),
+    "content_hash": pa.binary(16),
+    "url": pa.string(),
+    "date": pa.string(),
+    "license": pa.string(),
+    "file": pa.string(),
+    "offset": pa.int64(),
+}
+"""Name → type of the columns that every batch has, in this order.
+
+``_address`` = source partition number (upper 40 bits) and ordinal in it (lower 24), set by the source and
+never renumbered. ``language`` is ``und`` until a source or stage says more. ``content_hash`` is 128 bits of the
+original text. ``file`` and ``offset`` (bytes, or rows for columnar files) say where the row was read.
+``url``, ``date`` and ``license`` may be null; every other base column is never null.
+"""
+
+ORDINAL_BITS = 24
+UNKNOWN_LANGUAGE = "und"
+
+
+class FitRef(BaseModel):
+    """``{fit: name}`` in a recipe: a threshold that the named fit step computes before the stage runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    fit: str
+    """Name of an entry under ``fits``."""
+
+
+Threshold = float | FitRef | None
+"""A number, a reference to a fit, or None (switched off; 0 is a threshold)."""
+
+
+class StageConfig(BaseModel):
+    """What every stage's settings have in common; a stage's config type derives from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str | None = None
+    """How this use of the stage is called in ``name.key`` addresses and reports; the stage's kind by default."""
+    when: dict[str, list[str]] | None = None
+    """Look only at rows whose column has one of these values, as in ``{source: [crawl]}``; others pass by."""
+
+
+def rule(default: Any = ..., **constraints: Any) -> Any:
+    """A config field that is a threshold: changing it changes which rows go, not what is measured."""
+    return Field(default, json_schema_extra={"effect": "rule"}, **constraints)
+
+
+def measure(default: Any = ..., **constraints: Any) -> Any:
+    """A config field that changes what is measured or written, so ``whatif`` cannot vary it."""
+    return Field(default, json_schema_extra={"effect": "measure"}, **constraints)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which values of a signal are fine. A row whose value is outside is dropped as ``stage:name``.
+
+    ``name`` says what is wrong with the row (``too_short``). ``min`` and ``max`` are inclusive; ``allowed`` is
+    for strings. A null signal passes; NaN is a bug and stops the run. ``when`` limits the rule to rows whose
+    column has one of the values. ``setting`` is the config field that holds the threshold (``whatif`` varies it).
+    """
+
+    name: str
+    signal: str
+    min: Threshold = None
+    max: Threshold = None
+    allowed: tuple[str, ...] | None = None
+    when: Mapping[str, Sequence[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a row stage made of a batch of n rows.
+
+    ``columns``: new or replaced columns (``text`` among them), each of n rows. ``signals``: name → n numbers
+    or strings. ``cut``: reason → int64[n], bytes of text taken away for that reason; what the new text has
+    beyond old − cut is booked as added, and less than that is a bug.
+    """
+
+    columns: Mapping[str, pa.Array] = field(default_factory=dict)
+    signals: Mapping[str, pa.Array | npt.NDArray[Any]] = field(default_factory=dict)
+    cut: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+
+def _no_rules(config: Any) -> Sequence[Rule]:
+    return ()
+
+
+def _nothing(config: Any) -> Mapping[str, Any]:
+    return {}
+
+
+def _no_model(config: Any, files: Mapping[str, str]) -> Any:
+    return None
+
+
+def _no_findings(config: Any, model: Any) -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True)
+class RowStage:
+    """A stage that looks at each row by itself.
+
+    kind: the name in recipes, and the module's name.
+    version: raised whenever the output for some input changes (a test compares stored digests).
+    config: the settings' type.
+    apply: (batch, config, model) → :class:`Applied`.
+    signals: config → name → Arrow type of every signal that ``apply`` returns.
+    writes: config → name → Arrow type of every column that it writes or replaces.
+    reads: columns that it needs.
+    rules: config → the rules, in the order in which they are tried.
+    resources: config → name → path of a model file, or :class:`FitRef`; hashed into the fingerprint.
+    load: (config, name → local path) → the model handed to ``apply``; called once per process.
+    check: (config, model) → findings that make the recipe wrong (a label the model does not have), as sentences.
+    libraries: distributions whose version decides the output's bytes.
+    """
+
+    kind: str
+    version: int
+    config: type[StageConfig]
+    apply: Callable[[pa.RecordBatch, Any, Any], Applied]
+    signals: Callable[[Any], Mapping[str, pa.DataType]] = _nothing
+    writes: Callable[[Any], Mapping[str, pa.DataType]] = _nothing
+    reads: tuple[str, ...] = ("text",)
+    rules: Callable[[Any], Sequence[Rule]] = _no_rules
+    resources: Callable[[Any], Mapping[str, str | FitRef]] = _nothing
+    load: Callable[[Any, Mapping[str, str]], Any] = _no_model
+    check: Callable[[Any, Any], Sequence[str]] = _no_findings
+    libraries: tuple[str, ...] = ()
+
+
+SKETCH_KEYS: Mapping[str, pa.DataType] = {"key_high": pa.uint64(), "key_low": pa.uint64(), ADDRESS: pa.uint64()}
+"""First columns of every sketch: a 128-bit key and the row. Further columns (survivor order) are the stage's own."""
+
+RELATION_COLUMNS: Mapping[str, pa.DataType] = {
+    ADDRESS: pa.uint64(),
+    "survivor": pa.uint64(),
+    "similarity": pa.float32(),
+    "cluster_size": pa.uint32(),
+}
+"""Member, the row that stands for it (itself for a survivor), estimated similarity, rows in the cluster."""
+
+
+@dataclass(frozen=True)
+class CorpusStage:
+    """A stage that must see everything.
+
+    sketch: (batch, config) → small records, :data:`SKETCH_KEYS` first; the engine sorts them by key and address.
+    link: (records of a key range, sorted, groups never torn; config) → :data:`RELATION_COLUMNS` of groups of
+        two rows or more.
+    rule: name of what is wrong with the rows that it drops (``duplicate``).
+    columns: config → name → Arrow type of the columns that ``resolve`` gives to rows.
+    resolve: (relations sorted by address, config) → patches: ``_address``, ``drop`` (bool), ``survivor``,
+        ``similarity``, and the declared columns.
+    """
+
+    kind: str
+    version: int
+    config: type[StageConfig]
+    sketch: Callable[[pa.RecordBatch, Any], pa.RecordBatch]
+    link: Callable[[pa.RecordBatch, Any], pa.RecordBatch]
+    resolve: Callable[[pa.RecordBatch, Any], pa.RecordBatch]
+    rule: str
+    columns: Callable[[Any], Mapping[str, pa.DataType]] = _nothing
+    reads: Callable[[Any], tuple[str, ...]] = lambda config: ("text",)
+    libraries: tuple[str, ...] = ()
+
+
+SIGNAL = "_signal"
+"""Column in which a fit step finds the signal that it asked for."""
+
+
+class FitInput(BaseModel):
+    """Which documents a fit step learns from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    source: list[str] | str | None = None
+    """Names of sources, read as they are before any stage; all sources when left out."""
+    sample: float = Field(1.0, gt=0, le=1)
+    """Share of documents, chosen by the hash of their content."""
+
+
+class FitConfig(BaseModel):
+    """What every fit step's settings have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
+
+    from_: FitInput | Literal["run"] = Field("run", alias="from")
+    """``run``: documents as they reach the first stage that uses the fit; or sources, as they are before any stage."""
+
+
+@dataclass(frozen=True)
+class FitStep:
+    """A step that makes an artifact from data.
+
+    summarize: (batch, config) → table; summaries of a partition's batches are merged as they come.
+    merge: (tables, config) → one table; associative, and the same for any order of its arguments.
+    finish: (table, config) → the artifact's bytes.
+    signal: config → ``name.signal`` that must be measured on the documents before ``summarize`` sees them, as
+        column :data:`SIGNAL` (the named stage is applied, its rules are not), or None.
+    value: (artifact bytes, config) → the number that a ``{fit: name}`` threshold becomes, for fits that make one.
+    suffix: of the artifact's file, for readers that go by it.
+    """
+
+    kind: str
+    version: int
+    config: type[FitConfig]
+    summarize: Callable[[pa.RecordBatch, Any], pa.Table]
+    merge: Callable[[Sequence[pa.Table], Any], pa.Table]
+    finish: Callable[[pa.Table, Any], bytes]
+    signal: Callable[[Any], str | None] = lambda config: None
+    value: Callable[[bytes, Any], float] | None = None
+    suffix: str = "json"
+    reads: tuple[str, ...] = ("text",)
+    libraries: tuple[str, ...] = ()
