@@ -1,0 +1,274 @@
+"""Runs a plan: asks the store what is there, has an executor compute the rest, writes down what was run.
+
+Phases follow each other; units within a phase go in any order. Everything that decides bytes was fixed by the
+plan, so killing a run at any moment and starting it again ends with the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.corpus_block import (
+    FAN_IN,
+    LinkWork,
+    MergeWork,
+    ResolveWork,
+    SketchWork,
+    link_units,
+    merge_units,
+    resolve_units,
+)
+from pipeline.errors import GristmillError, StoreError
+from pipeline.executors.contract import Executor
+from pipeline.fingerprint import digest
+from pipeline.fit_block import FinishUnit, FinishWork, SummarizeWork, artifact_role
+from pipeline.ingest_block import IngestWork, ingested_units
+from pipeline.plan import (
+    Block,
+    CorpusBlock,
+    FitBlock,
+    Plan,
+    RowsBlock,
+    TokensBlock,
+    corpus_use,
+    resolve_steps,
+)
+from pipeline.progress import Progress
+from pipeline.quarantine import check_errors
+from pipeline.reading import BlockUnit, Patches, SourceUnit
+from pipeline.rows_block import RowsWork
+from pipeline.runs import RunBlock, publish
+from pipeline.sorted_runs import Run as SortedRun
+from pipeline.storage import Folder
+from pipeline.store import Commit
+from pipeline.work import Unit, Work
+from stages import catalogue
+from stages.contract import FitRef
+
+
+@dataclass(frozen=True)
+class Part:
+    """A partition of a row block's documents: who it is, and its commit."""
+
+    unit: str
+    number: int
+    source: str
+    commit: Commit
+
+
+class Engine:
+    """One run of a plan."""
+
+    def __init__(self, plan: Plan, executor: Executor, progress: Progress, folder: Folder) -> None:
+        self.plan = plan
+        self.executor = executor
+        self.progress = progress
+        self.folder = folder
+        self.phases: list[RunBlock] = []
+        self.executed: dict[str, int] = {}
+        self.documents: dict[str, list[Part]] = {}
+        self.values: dict[str, float] = {}
+        self.artifacts: dict[str, str] = {}
+        self.patches: dict[str, dict[int, tuple[Patches, str]]] = {}
+        self.save: Any = lambda: None
+
+    def run(self) -> None:
+        """Compute everything that the plan lists."""
+        self.sources = self._ingest()
+        for block in self.plan.blocks:
+            if isinstance(block, RowsBlock):
+                self._run_rows(block)
+            elif isinstance(block, CorpusBlock):
+                self._run_corpus(block)
+            elif isinstance(block, FitBlock):
+                self._run_fit(block)
+            elif isinstance(block, TokensBlock):
+                self._run_tokens(block)
+
+    def phase(self, kind: str, name: str, block: Block | None, work: Work, units: Sequence[Unit]) -> list[Commit]:
+        """Run the units that are not committed yet; commits of all, in the order of the units."""
+        label = f"{kind}: {name}" if name else kind
+        there = work.store.committed() & {unit.key for unit in units}
+        work.store.describe({"kind": kind, "name": name})
+        commits = {commit.unit: commit for commit in work.store.read_many(sorted(there))}
+        missing = [unit for unit in units if unit.key not in there]
+        self.progress.begin(label, len(units), len(there))
+        for unit, commit in self.executor.run(work, missing) if missing else ():
+            commits[unit.key] = commit
+            self.progress.advance(unit.label, commit)
+        self.progress.end()
+        fingerprint = block.fingerprint if block else ""
+        self.phases.append(RunBlock(name, kind, fingerprint, work.store.folder.uri, tuple(unit.key for unit in units)))
+        self.executed[f"{len(self.phases) - 1:02d} {label}"] = len(missing)
+        self.save()
+        return [commits[unit.key] for unit in units]
+
+    def _ingest(self) -> dict[str, list[SourceUnit]]:
+        """Units of each source, streams replaced by the parts that they were ingested into."""
+        streams = [unit for unit in self.plan.units if unit.partition.stream]
+        parts: dict[str, list[SourceUnit]] = {}
+        if streams:
+            work = IngestWork("ingest", self.plan.ingest, self.plan.readers)
+            commits = self.phase("ingest", "", None, work, streams)
+            check_errors(self.plan.recipe.max_errors, work.store, commits)
+            for unit, commit in zip(streams, commits, strict=True):
+                parts[unit.key] = ingested_units(unit, commit, work.store)
+        sources: dict[str, list[SourceUnit]] = {name: [] for name in self.plan.readers}
+        for unit in self.plan.units:
+            sources[unit.source] += parts.get(unit.key, [unit])
+        _check_numbers(unit for units in sources.values() for unit in units)
+        return sources
+
+    def _run_rows(self, block: RowsBlock) -> None:
+        recipe = self.plan.recipe
+        work = RowsWork(
+            name=block.name,
+            store=block.store,
+            steps=resolve_steps(block.steps, self.values, self.artifacts),
+            schema=block.schema,
+            readers={} if block.upstream else self.plan.readers,
+            corpus=corpus_use(block.corpus) if block.corpus else None,
+            sample=None if block.upstream else self.plan.sample,
+            seed=recipe.seed,
+        )
+        units = self._inputs(block)
+        commits = self.phase("rows", block.name, block, work, units)
+        check_errors(recipe.max_errors, block.store, commits)
+        self.documents[block.fingerprint] = [
+            Part(unit.key, unit.number, unit.source, commit) for unit, commit in zip(units, commits, strict=True)
+        ]
+
+    def _inputs(self, block: RowsBlock) -> list[SourceUnit] | list[BlockUnit]:
+        if block.upstream is None:
+            return [unit for units in self.sources.values() for unit in units]
+        return self.block_units(block.upstream, self.patches[block.corpus.fingerprint] if block.corpus else {})
+
+    def block_units(
+        self, block: RowsBlock, patches: Mapping[int, tuple[Patches, str]] | None = None
+    ) -> list[BlockUnit]:
+        """Partitions of a block's documents as input of the next, with their patches."""
+        units = []
+        for part in self.documents[block.fingerprint]:
+            found = (patches or {}).get(part.number)
+            key = digest([part.unit, found[1] if found else None])[:24]
+            file = part.commit.files["docs"]
+            units.append(BlockUnit(key, part.number, part.source, block.store, file, found[0] if found else None))
+        return units
+
+    # corpus stages
+
+    def _run_corpus(self, block: CorpusBlock) -> None:
+        units = self.block_units(block.upstream)
+        sketches = self.phase("sketch", block.name, block, SketchWork(block.name, block.store, block.spec), units)
+        whole = digest(sorted(unit.key for unit in units))[:24]
+        runs = [SortedRun.of(block.store, commit) for commit in sketches]
+        while len(runs) > FAN_IN:
+            merges = merge_units(runs, sketches, f"{whole}-{len(runs)}")
+            sketches = self.phase("merge", block.name, block, MergeWork(block.name, block.store), merges)
+            runs = [SortedRun.of(block.store, commit) for commit in sketches]
+        links = link_units(runs, sketches, whole)
+        link_work = LinkWork(block.name, block.store, block.spec, tuple(runs))
+        linked = self.phase("link", block.name, block, link_work, links)
+        relations = tuple(commit.files["relations"] for commit in linked if commit.files["relations"].rows)
+        self.patches[block.fingerprint] = {}
+        if relations:
+            self._resolve(block, units, ResolveWork(block.name, block.store, block.spec, relations), whole)
+
+    def _resolve(self, block: CorpusBlock, units: Sequence[BlockUnit], work: ResolveWork, whole: str) -> None:
+        asked = resolve_units([(unit.number, unit.file.rows) for unit in units], whole)
+        for commit in self.phase("resolve", block.name, block, work, asked):
+            patches = Patches(block.store, commit.files["patches"])
+            for number, checksum in commit.facts["digests"].items():
+                self.patches[block.fingerprint][int(number, 16)] = (patches, checksum)
+
+    # fits
+
+    def _run_fit(self, block: FitBlock) -> None:
+        spec = replace(block.spec, measure=resolve_steps(block.spec.measure, self.values, self.artifacts))
+        readers = {} if block.upstream else self.plan.readers
+        sample, seed = block.sample, self.plan.recipe.seed
+        work = SummarizeWork(block.name, block.store, spec, readers, sample, seed)
+        units: Sequence[Unit]
+        if block.upstream:
+            units = self.block_units(block.upstream, self.patches[block.corpus.fingerprint] if block.corpus else None)
+        else:
+            units = [unit for source in block.sources for unit in self.sources[source]]
+        summaries = self.phase("summarize", block.name, block, work, units)
+        files = tuple(commit.files["summary"] for commit in summaries if "summary" in commit.files)
+        if not files:
+            remedy = "look at what the stages before it drop"
+            raise GristmillError(f"fit {block.name} has no documents to learn from", remedy=remedy)
+        unit = FinishUnit(block.identity[:24], files)
+        [commit] = self.phase("finish", block.name, block, FinishWork(block.name, block.store, spec), [unit])
+        self._remember(block, commit)
+
+    def _remember(self, block: FitBlock, commit: Commit) -> None:
+        """Note the artifact; a retrain that gave other bytes under the same identity is an error."""
+        ledger, name = block.store.folder.child("artifacts"), f"{block.identity[:24]}.sha256"
+        sha256 = commit.facts["sha256"]
+        if ledger.exists(name) and ledger.read(name).decode() != sha256:
+            remedy = "the training is not deterministic on this machine; use the store in which it was made"
+            raise StoreError(f"fit {block.name} gave other bytes than before", where=ledger.file(name), remedy=remedy)
+        ledger.write(name, sha256.encode())
+        file = commit.files[artifact_role(block.spec.kind)]
+        fit = catalogue.fit(block.spec.kind)
+        self.artifacts[block.name] = f"{block.store.data.uri}/{file.name}"
+        if fit.value is not None:
+            self.values[block.name] = fit.value(block.store.read_bytes(file), block.spec.config)
+
+    # tokens
+
+    def _run_tokens(self, block: TokensBlock) -> None:
+        from pipeline.tokens.shard_writer import plan_shards
+        from pipeline.tokens_block import (
+            INDEX,
+            PART,
+            SHARD,
+            SIDECAR,
+            CompactUnit,
+            CompactWork,
+            IndexUnit,
+            IndexWork,
+            TokenizeWork,
+            shard_name,
+        )
+
+        named = block.tokenizer
+        tokenizer = self.artifacts[named.fit] if isinstance(named, FitRef) else named
+        work = TokenizeWork(block.name, block.store, tokenizer, block.pattern, block.append_eos)
+        commits = self.phase("tokenize", "", block, work, self.block_units(block.upstream))
+        parts = [commit.files[PART] for commit in commits]
+        shards = [
+            CompactUnit(digest([commits[index].unit for index in group])[:24], tuple(parts[index] for index in group))
+            for group in plan_shards([part.bytes for part in parts])
+        ]
+        compacted = self.phase("compact", "", block, CompactWork(block.name, block.store), shards)
+        sidecars = tuple((shard_name(i), commit.files[SIDECAR]) for i, commit in enumerate(compacted))
+        unit = IndexUnit(digest([commit.unit for commit in compacted])[:24], sidecars)
+        [index] = self.phase("index", "", block, IndexWork(block.name, block.store), [unit])
+        folder = self.folder.child("tokens")
+        for i, commit in enumerate(compacted):
+            publish(block.store, commit.files[SHARD].name, folder, shard_name(i))
+        publish(block.store, index.files[INDEX].name, folder, "index.arrow")
+
+
+def _check_numbers(units: Iterable[SourceUnit]) -> None:
+    seen: dict[int, str] = {}
+    for unit in units:
+        if unit.number in seen:
+            remedy = "rename one of the sources or files"
+            raise StoreError(f"{unit.label} and {seen[unit.number]} would share addresses", remedy=remedy)
+        seen[unit.number] = unit.label
+
+
+def make_executor(name: str, workers: int | None, address: str | None) -> Executor:
+    """The executor that a recipe asks for."""
+    if name == "local":
+        from pipeline.executors.local import LocalExecutor
+
+        return LocalExecutor(workers or 1)
+    from pipeline.executors.ray_executor import RayExecutor
+
+    return RayExecutor(workers, address)

@@ -1,0 +1,65 @@
+"""The worker's side: unpickle the work once per process, run units, make errors travel well."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import traceback
+from collections.abc import Callable
+from functools import lru_cache
+
+import pyarrow as pa
+
+from pipeline.errors import GristmillError, StageBug
+from pipeline.store import Commit
+from pipeline.work import Unit, Work
+
+RETRIED = (OSError, TimeoutError)
+"""Exceptions that say something about the system, not about the data."""
+
+
+@lru_cache(maxsize=8)
+def _work(digest: bytes, holder: _Bytes) -> Work:
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(2)
+    work: Work = pickle.loads(holder.content)
+    return work
+
+
+class _Bytes:
+    """Bytes that compare by digest, so that the cache does not hash megabytes twice."""
+
+    def __init__(self, content: bytes, digest: bytes) -> None:
+        self.content, self.digest = content, digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Bytes) and other.digest == self.digest
+
+
+def run_pickled(work: bytes, unit: bytes) -> Commit | BaseException:
+    """Run one pickled unit. Errors come back as values, so that their text is ours and not a remote traceback."""
+    digest = hashlib.sha1(work, usedforsecurity=False).digest()
+    return run_unit(_work(digest, _Bytes(work, digest)), pickle.loads(unit))
+
+
+def run_unit(work: Work, unit: Unit) -> Commit | BaseException:
+    """Run one unit; see :func:`as_result` for what happens to errors."""
+    return as_result(lambda: work.run(unit), f"{work.name}, {unit.label}")
+
+
+def as_result(task: Callable[[], Commit], where: str) -> Commit | BaseException:
+    """What the task returns; a GristmillError or a system failure as a value, a bug as a StageBug with its trace."""
+    try:
+        return task()
+    except GristmillError as error:
+        if error.where is None:
+            error.where = where
+        return error
+    except RETRIED as error:
+        return error
+    except Exception:
+        remedy = "this is a bug in the stage, or in Gristmill; nothing was dropped for it"
+        return StageBug(traceback.format_exc().rstrip(), where=where, remedy=remedy)

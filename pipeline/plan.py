@@ -1,0 +1,402 @@
+"""From a recipe to blocks: what is computed, from what, under which fingerprint.
+
+Adjacent row stages are one block. A corpus stage ends a block, and so does a fit that learns from the run: the
+stage that uses it begins the next one. A plan looks at names and sizes of files, at models and at settings, and
+reads no document, so it is quick and finds what is wrong before anything is computed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.corpus_block import CorpusSpec
+from pipeline.errors import RecipeError, StoreError
+from pipeline.fingerprint import digest, library_versions
+from pipeline.fit_block import FitSpec, measuring_steps
+from pipeline.models import file_hashes, models_of
+from pipeline.reading import SourceReader, SourceUnit
+from pipeline.recipe import FitUse, Recipe, RouteUse, StageUse, TokenizerFit
+from pipeline.rows_block import CorpusUse
+from pipeline.steps import RouteStep, StageStep, Step, extended, stage_steps, written_columns
+from pipeline.storage import Folder
+from pipeline.store import FORMAT_VERSION, BlockStore
+from stages import catalogue
+from stages.contract import BASE_COLUMNS, CorpusStage, FitInput, FitRef, RowStage
+
+ENGINE_VERSION = 1
+"""Raised when the engine itself writes other bytes for the same plan."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """What all blocks have. ``name`` is what people read, ``fingerprint`` names it in the store."""
+
+    name: str
+    fingerprint: str
+    store: BlockStore
+
+
+@dataclass(frozen=True)
+class RowsBlock(Block):
+    """Row stages over partitions of the sources (``upstream`` None) or of the row block before."""
+
+    steps: tuple[Step, ...]
+    schema: pa.Schema
+    upstream: RowsBlock | None = None
+    corpus: CorpusBlock | None = None
+
+
+@dataclass(frozen=True)
+class CorpusBlock(Block):
+    """A corpus stage over the documents of a row block."""
+
+    spec: CorpusSpec
+    upstream: RowsBlock
+
+
+@dataclass(frozen=True)
+class FitBlock(Block):
+    """A fit over the documents of a row block less what a corpus stage dropped, or over sources.
+
+    ``identity`` also covers the data.
+    """
+
+    spec: FitSpec
+    upstream: RowsBlock | None
+    corpus: CorpusBlock | None
+    sources: tuple[str, ...]
+    sample: float | None
+    identity: str
+
+
+@dataclass(frozen=True)
+class TokensBlock(Block):
+    """Tokens of the last documents. ``tokenizer``: a name, a path, or a fit."""
+
+    tokenizer: str | FitRef
+    pattern: str | None
+    append_eos: bool
+    upstream: RowsBlock
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a run will do, in order."""
+
+    recipe: Recipe
+    sample: float | None
+    readers: Mapping[str, SourceReader]
+    units: tuple[SourceUnit, ...]
+    ingest: BlockStore
+    blocks: tuple[Block, ...]
+
+    @property
+    def documents(self) -> RowsBlock:
+        """The block that holds the finished documents."""
+        return [block for block in self.blocks if isinstance(block, RowsBlock)][-1]
+
+
+def make_plan(recipe: Recipe, sample: float | None = None) -> Plan:
+    """Plan a recipe. Raises RecipeError or SourceError for what cannot work."""
+    return _Planner(recipe, sample).plan()
+
+
+def store_folder(recipe: Recipe, fingerprint: str) -> BlockStore:
+    """Where a block of the recipe is kept."""
+    return BlockStore(Folder(recipe.store).child(fingerprint[:32]))
+
+
+@dataclass
+class _Planner:
+    recipe: Recipe
+    sample: float | None
+    blocks: list[Block] = field(default_factory=list)
+    fits: dict[str, FitBlock] = field(default_factory=dict)
+    documents: RowsBlock | None = None
+    corpus: CorpusBlock | None = None
+    waiting: list[Step] = field(default_factory=list)
+
+    def plan(self) -> Plan:
+        self.readers = source_readers(self.recipe)
+        self.units = source_units(self.readers, self.sample, self.recipe.seed)
+        self.steps = {use.address: self._stage_step(use) for use in self.recipe.uses() if _is_row_stage(use)}
+        for entry in self.recipe.stages:
+            self._add(entry)
+        if self.waiting or self.corpus or self.documents is None:
+            self._close()
+        self._add_tokens()
+        ingest = store_folder(self.recipe, digest(["ingest", FORMAT_VERSION, ENGINE_VERSION, _arrow()]))
+        return Plan(self.recipe, self.sample, self.readers, tuple(self.units), ingest, tuple(self.blocks))
+
+    def _add(self, entry: StageUse | RouteUse) -> None:
+        uses = list(entry.uses()) if isinstance(entry, RouteUse) else [entry]
+        self._make_fits({name for use in uses for name in _fit_names(use.kind, use.config)})
+        if isinstance(entry, RouteUse):
+            self._check_column(entry.by, entry.where)
+            self.waiting.append(self._route_step(entry))
+        elif _is_row_stage(entry):
+            for column in self._stage(entry).reads:
+                self._check_column(column, entry.where)
+            self.waiting.append(self.steps[entry.address])
+        else:
+            self._add_corpus(entry)
+
+    def _stage(self, use: StageUse) -> RowStage:
+        stage = catalogue.stage(use.kind)
+        assert isinstance(stage, RowStage)
+        return stage
+
+    def _add_corpus(self, use: StageUse) -> None:
+        if use.config.when is not None:
+            remedy = "use its `scope`, or a source's own recipe"
+            raise RecipeError(f"{use.address} sees the whole corpus: `when` has no meaning", where=use.where, remedy=remedy)
+        spec = CorpusSpec(use.name, use.kind, use.config)
+        for column in spec.stage.reads(use.config):
+            self._check_column(column, use.where)
+        upstream = self._flush()
+        settings = use.config.model_dump(mode="json")
+        what = ["corpus", use.kind, spec.stage.version, settings, library_versions(spec.stage.libraries)]
+        fingerprint = digest([*what, upstream.fingerprint, ENGINE_VERSION, _arrow()])
+        self.corpus = CorpusBlock(use.name, fingerprint, store_folder(self.recipe, fingerprint), spec, upstream)
+        self.blocks.append(self.corpus)
+
+    def _flush(self) -> RowsBlock:
+        """The block with all documents so far; what is waiting becomes one."""
+        if self.waiting or self.corpus or self.documents is None:
+            self._close()
+        assert self.documents is not None
+        return self.documents
+
+    def _close(self) -> None:
+        steps = tuple(self.waiting)
+        corpus = self.corpus
+        added = dict(corpus.spec.stage.columns(corpus.spec.config)) if corpus else {}
+        schema = extended(self._schema(), {**added, **written_columns(steps)})
+        fingerprint = digest(
+            [
+                "rows",
+                [self._identity(step) for step in steps],
+                schema.to_string(show_field_metadata=False),
+                self.documents.fingerprint if self.documents else None,
+                corpus.fingerprint if corpus else None,
+                ENGINE_VERSION,
+                _arrow(),
+            ]
+        )
+        name = ", ".join(dict.fromkeys(step.name for step in stage_steps(steps))) or "documents"
+        store = store_folder(self.recipe, fingerprint)
+        self.documents = RowsBlock(name, fingerprint, store, steps, schema, self.documents, corpus)
+        self.blocks.append(self.documents)
+        self.waiting, self.corpus = [], None
+
+    def _schema(self) -> pa.Schema:
+        """Columns of the documents so far."""
+        if self.documents is not None:
+            return self.documents.schema
+        extra = next(iter(self.readers.values())).columns
+        return pa.schema([*BASE_COLUMNS.items(), *extra.items()])
+
+    def _columns(self) -> list[str]:
+        added = self.corpus.spec.stage.columns(self.corpus.spec.config) if self.corpus else {}
+        return [*self._schema().names, *added, *written_columns(self.waiting)]
+
+    def _check_column(self, column: str, where: str) -> None:
+        known = self._columns()
+        if column not in known:
+            near = get_close_matches(column, known, 1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"columns here: {', '.join(sorted(set(known)))}"
+            raise RecipeError(f"no column {column!r} at this point", where=where, remedy=remedy)
+
+    # fits
+
+    def _make_fits(self, names: Iterable[str]) -> None:
+        for name in sorted(set(names) - self.fits.keys()):
+            use = self.recipe.fits[name]
+            if use.config.from_ == "run" and (self.waiting or self.documents is None):
+                self._close()
+            self.fits[name] = self._fit_block(use)
+            self.blocks.append(self.fits[name])
+
+    def _fit_block(self, use: FitUse) -> FitBlock:
+        """A fit on the run reads the last documents, and leaves out what a corpus stage after them dropped."""
+        upstream, corpus = (self.documents, self.corpus) if use.config.from_ == "run" else (None, None)
+        fit = catalogue.fit(use.kind)
+        chosen, share = self._fit_input(use)
+        signal = fit.signal(use.config)
+        measure = measuring_steps(self._all_steps(), signal.split(".")[0]) if signal else ()
+        measure = tuple(_without_fits(step) for step in measure)
+        settings = use.config.model_dump(mode="json")
+        what = ["fit", use.kind, fit.version, settings, library_versions(fit.libraries), ENGINE_VERSION, _arrow()]
+        before = [block.fingerprint for block in (upstream, corpus) if block]
+        fingerprint = digest([*what, before, [self._identity(step) for step in measure], share, self.recipe.seed])
+        inputs = [unit.key for unit in self.units if upstream or unit.source in chosen]
+        store = store_folder(self.recipe, fingerprint)
+        spec = FitSpec(use.name, use.kind, use.config, measure)
+        identity = digest([fingerprint, inputs])
+        return FitBlock(use.name, fingerprint, store, spec, upstream, corpus, chosen, share, identity)
+
+    def _fit_input(self, use: FitUse) -> tuple[tuple[str, ...], float | None]:
+        chosen = use.config.from_
+        if not isinstance(chosen, FitInput):
+            return (), None
+        names = list(self.recipe.sources) if chosen.source is None else chosen.source
+        share = None if chosen.sample == 1 else chosen.sample
+        return ((names,) if isinstance(names, str) else tuple(names)), share
+
+    def _all_steps(self) -> list[Step]:
+        steps: list[Step] = []
+        for entry in self.recipe.stages:
+            if isinstance(entry, RouteUse):
+                steps.append(self._route_step(entry))
+            elif _is_row_stage(entry):
+                steps.append(self.steps[entry.address])
+        return steps
+
+    def _add_tokens(self) -> None:
+        config = self.recipe.tokenize
+        if config is None:
+            return
+        from pipeline.tokens.tokenizers import tokenizer_fingerprint
+
+        tokenizer: str | FitRef
+        if isinstance(config.tokenizer, TokenizerFit):
+            tokenizer = FitRef(fit=config.tokenizer.fit)
+            self._make_fits([tokenizer.fit])
+            identity = self.fits[tokenizer.fit].identity
+        else:
+            tokenizer = config.tokenizer
+            identity = tokenizer_fingerprint(tokenizer, pattern=config.pattern)
+        documents = self._flush()
+        fingerprint = digest(["tokens", identity, config.append_eos, documents.fingerprint, ENGINE_VERSION, _arrow()])
+        store = store_folder(self.recipe, fingerprint)
+        block = TokensBlock(
+            "tokenize", fingerprint, store, tokenizer, config.pattern, config.append_eos, documents
+        )
+        self.blocks.append(block)
+
+    # steps
+
+    def _stage_step(self, use: StageUse) -> StageStep:
+        stage = self._stage(use)
+        resources = {name: _plain(value) for name, value in stage.resources(use.config).items()}
+        step = StageStep(use.address, use.name, use.kind, use.config, resources)
+        if not any(value.startswith("fit:") for value in resources.values()):
+            findings = stage.check(use.config, models_of([step]).get(step.address))
+            if findings:
+                raise RecipeError("; ".join(findings), where=use.where)
+        return step
+
+    def _route_step(self, entry: RouteUse) -> RouteStep:
+        branches = {value: tuple(self.steps[use.address] for use in uses) for value, uses in entry.branches.items()}
+        default = None if entry.default is None else tuple(self.steps[use.address] for use in entry.default)
+        return RouteStep(entry.by, branches, default)
+
+    def _identity(self, step: Step) -> Any:
+        """What of a step goes into fingerprints."""
+        if isinstance(step, RouteStep):
+            branches = {value: [self._identity(s) for s in branch] for value, branch in step.branches.items()}
+            default = None if step.default is None else [self._identity(s) for s in step.default]
+            return ["route", step.by, branches, default]
+        fixed = {name: uri for name, uri in step.resources.items() if not uri.startswith("fit:")}
+        fitted = {name: self.fits[uri[4:]].identity for name, uri in step.resources.items() if uri.startswith("fit:")}
+        thresholds = {name: self.fits[name].identity for name in _fit_names(step.kind, step.config) if name in self.fits}
+        settings = step.config.model_dump(mode="json")
+        models = {**file_hashes(fixed, step.address), **fitted}
+        libraries = library_versions(step.stage.libraries)
+        return [step.kind, step.address, step.stage.version, settings, models, thresholds, libraries]
+
+
+def source_readers(recipe: Recipe) -> dict[str, SourceReader]:
+    """Source name → reader. All sources get the columns of all, so that batches have one schema."""
+    readers = {name: SourceReader(name, use.kind, use.config) for name, use in recipe.sources.items()}
+    columns: dict[str, pa.DataType] = {}
+    for name, reader in readers.items():
+        for column, kind in reader.extra_columns().items():
+            if columns.setdefault(column, kind) != kind:
+                raise RecipeError(f"column {column!r} is {kind} in source {name} and {columns[column]} in another")
+    return {name: replace(reader, columns=columns) for name, reader in readers.items()}
+
+
+def source_units(readers: Mapping[str, SourceReader], sample: float | None, seed: int) -> list[SourceUnit]:
+    """All partitions of all sources, in the recipe's order. Numbers are distinct."""
+    units: list[SourceUnit] = []
+    taken: set[int] = set()
+    for name, reader in readers.items():
+        chosen = [sample, seed if sample is not None else None]
+        for partition in reader.source.split(name, reader.config):
+            while partition.number in taken:
+                partition = replace(partition, salt=partition.salt + 1)
+            taken.add(partition.number)
+            key = digest([partition.key, reader.fingerprint, reader.config.domain, chosen])[:24]
+            units.append(SourceUnit(key, partition.number, name, partition))
+    repeated = [key for key, count in Counter(unit.key for unit in units).items() if count > 1]
+    if repeated:
+        raise StoreError(f"two partitions have the same identity {repeated[0]}", remedy="does a file appear twice?")
+    return units
+
+
+def _is_row_stage(use: StageUse) -> bool:
+    return not isinstance(catalogue.stage(use.kind), CorpusStage)
+
+
+def _fit_names(kind: str, config: Any) -> list[str]:
+    """Names of the fits that a stage's settings refer to: as thresholds, or as models."""
+    stage = catalogue.stage(kind)
+    models = stage.resources(config).values() if isinstance(stage, RowStage) else ()
+    return [value.fit for value in [*(value for _, value in config), *models] if isinstance(value, FitRef)]
+
+
+def _plain(resource: str | FitRef) -> str:
+    return f"fit:{resource.fit}" if isinstance(resource, FitRef) else resource
+
+
+def _without_fits(step: Step) -> Step:
+    """The step with thresholds that come from fits switched off: to measure, no rule is needed."""
+    if isinstance(step, RouteStep):
+        branches = {value: tuple(_measuring(s) for s in branch) for value, branch in step.branches.items()}
+        default = None if step.default is None else tuple(_measuring(s) for s in step.default)
+        return RouteStep(step.by, branches, default)
+    return _measuring(step)
+
+
+def _measuring(step: StageStep) -> StageStep:
+    off = {name: None for name, value in step.config if isinstance(value, FitRef)}
+    return replace(step, config=step.config.model_copy(update=off)) if off else step
+
+
+def resolve_steps(
+    steps: Sequence[Step], values: Mapping[str, float], artifacts: Mapping[str, str]
+) -> tuple[Step, ...]:
+    """The steps with thresholds and models that fits have made put in. ``artifacts``: fit → path or URI."""
+
+    def resolve(step: StageStep) -> StageStep:
+        found = {name: values[value.fit] for name, value in step.config if isinstance(value, FitRef) and value.fit in values}
+        resources = {
+            name: artifacts[uri[4:]] if uri.startswith("fit:") else uri for name, uri in step.resources.items()
+        }
+        return replace(step, config=step.config.model_copy(update=found), resources=resources)
+
+    resolved: list[Step] = []
+    for step in steps:
+        if isinstance(step, StageStep):
+            resolved.append(resolve(step))
+            continue
+        branches = {value: tuple(map(resolve, branch)) for value, branch in step.branches.items()}
+        resolved.append(RouteStep(step.by, branches, None if step.default is None else tuple(map(resolve, step.default))))
+    return tuple(resolved)
+
+
+def corpus_use(block: CorpusBlock) -> CorpusUse:
+    """What the next row block needs to know of the corpus stage."""
+    stage = block.spec.stage
+    return CorpusUse(block.spec.name, stage.rule, dict(stage.columns(block.spec.config)))
+
+
+def _arrow() -> str:
+    return pa.__version__

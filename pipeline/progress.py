@@ -1,0 +1,89 @@
+"""What a run tells while it goes: phases, units, documents, bytes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Protocol, TextIO
+
+from pipeline.books import Books
+from pipeline.store import Commit
+
+
+class Progress(Protocol):
+    """Listens to a run. ``phase``: what is computed now, as in ``rows: normalize, language``."""
+
+    def begin(self, phase: str, units: int, reused: int) -> None:
+        """A phase of that many units begins; ``reused`` of them are in the store already."""
+        ...
+
+    def advance(self, label: str, commit: Commit) -> None:
+        """A unit is done."""
+        ...
+
+    def end(self) -> None:
+        """The phase is over."""
+        ...
+
+    def say(self, message: str) -> None:
+        """Anything else worth a line."""
+        ...
+
+
+class Silent:
+    """Tells nothing."""
+
+    def begin(self, phase: str, units: int, reused: int) -> None: ...
+    def advance(self, label: str, commit: Commit) -> None: ...
+    def end(self) -> None: ...
+    def say(self, message: str) -> None: ...
+
+
+class PlainLines:
+    """A line when a phase begins, at most one every few seconds, and one when it ends; for logs and pipes."""
+
+    def __init__(self, stream: TextIO | None = None, every_seconds: float = 5.0) -> None:
+        self._stream = stream or sys.stderr
+        self._every = every_seconds
+
+    def begin(self, phase: str, units: int, reused: int) -> None:
+        self._phase, self._units, self._done = phase, units - reused, 0
+        self._documents = self._bytes = self._dropped = 0
+        self._started = self._said = time.monotonic()
+        if self._units:
+            self.say(f"{phase}: {self._units} to do" + (f", {reused} in the store" if reused else ""))
+
+    def advance(self, label: str, commit: Commit) -> None:
+        self._done += 1
+        documents, n_bytes, dropped = amounts(commit)
+        self._documents += documents
+        self._bytes += n_bytes
+        self._dropped += dropped
+        if time.monotonic() - self._said > self._every:
+            self._said = time.monotonic()
+            self.say(self._state())
+
+    def end(self) -> None:
+        if self._units:
+            self.say(self._state())
+
+    def say(self, message: str) -> None:
+        print(message, file=self._stream, flush=True)
+
+    def _state(self) -> str:
+        seconds = max(time.monotonic() - self._started, 1e-3)
+        amount = ""
+        if self._documents:
+            rate = self._bytes / 1e6 / seconds
+            amount = f", {self._documents:,} documents, {self._dropped:,} dropped, {rate:.1f} MB/s"
+        return f"{self._phase}: {self._done} of {self._units} done in {seconds:.1f} s{amount}"
+
+
+def amounts(commit: Commit) -> tuple[int, int, int]:
+    """(documents, bytes, dropped documents) that a unit of a row block went through; zeros for other units."""
+    books = Books(commit.books)
+    stages = [entry.stage for entry in books if entry.kind == "in"]
+    if not stages:
+        return 0, 0, 0
+    most = max((books.total("in", stage) for stage in set(stages)), default=(0, 0))
+    return most[0], most[1], books.total("dropped")[0]

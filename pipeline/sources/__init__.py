@@ -1,0 +1,1 @@
+"""Where documents come from. One module is one kind and holds one ``SOURCE`` value; ``contract`` is read first."""

@@ -1,0 +1,102 @@
+"""Where bytes live: a path, ``s3://``, ``gs://``; everything goes through ``pyarrow.fs``.
+
+Writes are atomic: on a local disk a temporary name, flush to disk, rename; an object store shows an object
+only once it is whole.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from pipeline.errors import StoreError
+
+
+@lru_cache(maxsize=64)
+def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The file system of a path or URI, and the path in it. Relative paths are made absolute.
+
+    Raises StoreError for a scheme that pyarrow does not know.
+    """
+    if "://" not in uri:
+        return pafs.LocalFileSystem(), os.path.abspath(os.path.expanduser(uri))
+    try:
+        fs, path = pafs.FileSystem.from_uri(uri)
+    except (pa.ArrowInvalid, ValueError, OSError) as error:
+        raise StoreError(
+            f"cannot open {uri}: {error}", remedy="use a path, s3://bucket/path or gs://bucket/path"
+        ) from error
+    return fs, path
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder on some file system. ``uri`` is what the user gave; picklable, opened where it is used."""
+
+    uri: str
+
+    def child(self, name: str) -> Folder:
+        """The folder below this one."""
+        return Folder(f"{self.uri.rstrip('/')}/{name}")
+
+    @property
+    def fs(self) -> pafs.FileSystem:
+        return filesystem(self.uri)[0]
+
+    @property
+    def path(self) -> str:
+        return filesystem(self.uri)[1]
+
+    @property
+    def is_local(self) -> bool:
+        return isinstance(self.fs, pafs.LocalFileSystem)
+
+    def file(self, name: str) -> str:
+        """Path in the file system of a file in this folder."""
+        return f"{self.path.rstrip('/')}/{name}"
+
+    def make(self) -> None:
+        """Create the folder (a no-op where folders are only prefixes)."""
+        if self.is_local:
+            os.makedirs(self.path, exist_ok=True)
+
+    def names(self) -> list[str]:
+        """Names of the files in the folder, sorted; empty if there is no such folder."""
+        selector = pafs.FileSelector(self.path, allow_not_found=True)
+        return sorted(info.base_name for info in self.fs.get_file_info(selector) if info.type == pafs.FileType.File)
+
+    def exists(self, name: str) -> bool:
+        return bool(self.fs.get_file_info(self.file(name)).type == pafs.FileType.File)
+
+    def read(self, name: str) -> bytes:
+        """The file's bytes. Raises FileNotFoundError."""
+        if self.is_local:
+            with open(self.file(name), "rb") as stream:
+                return stream.read()
+        with self.fs.open_input_stream(self.file(name), compression=None) as stream:
+            return bytes(stream.read())
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write the file atomically and durably."""
+        if not self.is_local:
+            with self.fs.open_output_stream(self.file(name), compression=None) as stream:
+                stream.write(content)
+            return
+        self.make()
+        target = self.file(name)
+        temporary = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
+        with open(temporary, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, target)
+
+    def delete(self, name: str) -> None:
+        """Delete the file if it is there."""
+        if self.exists(name):
+            self.fs.delete_file(self.file(name))
