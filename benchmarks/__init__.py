@@ -1,0 +1,1 @@
+"""What proves the figures, and what makes the planted corpus."""
