@@ -231,7 +231,7 @@ class FitStep:
 
     summarize: (batch, config) → table; summaries of a partition's batches are merged as they come.
     merge: (tables, config) → one table; associative, and the same for any order of its arguments.
-    finish: (table, config) → the artifact's bytes.
+    finish: (table, config) → the artifact's bytes. Raises ValueError, as a sentence, if the data does not suffice.
     signal: config → ``name.signal`` that must be measured on the documents before ``summarize`` sees them, as
         column :data:`SIGNAL` (the named stage is applied, its rules are not), or None.
     value: (artifact bytes, config) → the number that a ``{fit: name}`` threshold becomes, for fits that make one.

@@ -47,7 +47,7 @@ def link(records: pa.RecordBatch, config: ExactDedup) -> pa.RecordBatch:
     high, low, address, rank = (records.column(name).to_numpy() for name in ("key_high", "key_low", ADDRESS, "rank"))
     order = np.lexsort((address, rank, low, high))
     high, low, address = high[order], low[order], address[order]
-    first = np.flatnonzero(np.r_[True, (high[1:] != high[:-1]) | (low[1:] != low[:-1])])
+    first = np.flatnonzero(np.r_[True, (high[1:] != high[:-1]) | (low[1:] != low[:-1])][: len(high)])
     size = np.diff(np.r_[first, len(high)])
     survivor, group_size = np.repeat(address[first], size), np.repeat(size, size)
     repeated = group_size > 1

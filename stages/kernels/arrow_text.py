@@ -6,7 +6,7 @@ once and works for ``string`` and ``large_string``, whole arrays and slices.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ class TextView(NamedTuple):
     offsets: npt.NDArray[np.int64]
 
 
-_OFFSET_TYPES = {
+_OFFSET_TYPES: dict[pa.DataType, np.dtype[Any]] = {
     pa.string(): np.dtype(np.int32),
     pa.binary(): np.dtype(np.int32),
     pa.large_string(): np.dtype(np.int64),
@@ -42,11 +42,18 @@ def text_view(array: pa.Array) -> TextView:
         raise ValueError(f"{array.null_count} null rows reached a text kernel; sources fill or quarantine them")
     _, offsets_buffer, data_buffer = array.buffers()
     if len(array) == 0 or offsets_buffer is None:
-        return TextView(np.zeros(0, np.uint8), np.zeros(len(array) + 1, np.int64))
+        return read_only(np.zeros(0, np.uint8), np.zeros(len(array) + 1, np.int64))
     dtype = _OFFSET_TYPES[array.type]
     offsets = np.frombuffer(offsets_buffer, dtype, len(array) + 1, array.offset * dtype.itemsize)
     data = np.zeros(0, np.uint8) if data_buffer is None else np.frombuffer(data_buffer, np.uint8)
-    return TextView(data, offsets.astype(np.int64, copy=False))
+    return read_only(data, offsets.astype(np.int64, copy=False))
+
+
+def read_only(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> TextView:
+    """A view of arrays that nobody writes to any more: Numba compiles a kernel again for arrays that it may write."""
+    data.flags.writeable = False
+    offsets.flags.writeable = False
+    return TextView(data, offsets)
 
 
 def text_array(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> pa.Array:
