@@ -20,7 +20,7 @@ def survivors(
         key = (row["text"], *("" if row[column] is None else str(row[column]) for column in scope))
         clusters.setdefault(key, []).append(row)
     ranks = {source: rank for rank, source in reversed(list(enumerate(prefer)))}
-    found = {}
+    found: dict[int, tuple[int, int]] = {}
     for members in clusters.values():
         best = min(members, key=lambda row: (ranks.get(row["source"], len(prefer)), row[ADDRESS]))
         if len(members) > 1:

@@ -49,7 +49,8 @@ def _stage(step: StageStep, fate: Fate, source: str, books: Books) -> None:
     language = fate.row["language"]
     books.add(step.address, source, language, "in", "", 1, before)
     if cut:
-        books.add(step.address, source, language, "cut", step.config.letter, 1, cut)
+        config: Any = step.config
+        books.add(step.address, source, language, "cut", config.letter, 1, cut)
     if after - before + cut:
         books.add(step.address, source, language, "added", "", 1, after - before + cut)
     rule = _broken(step, fate)
@@ -59,7 +60,8 @@ def _stage(step: StageStep, fate: Fate, source: str, books: Books) -> None:
 
 def _apply(step: StageStep, row: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """Change the row; its signals, and how many bytes were cut."""
-    text, config = row["text"], step.config
+    text: str = row["text"]
+    config: Any = step.config
     if step.kind == "fake_size":
         return {"bytes": len(text.encode())}, 0
     if step.kind == "fake_share":
@@ -79,7 +81,7 @@ def _apply(step: StageStep, row: dict[str, Any]) -> tuple[dict[str, Any], int]:
 
 
 def _broken(step: StageStep, fate: Fate) -> str | None:
-    config = step.config
+    config: Any = step.config
     if step.kind == "fake_size":
         value = fate.signals[f"{step.name}.bytes"]
         if config.min_bytes is not None and value < config.min_bytes:

@@ -37,7 +37,7 @@ def batch_of(corpus: Sequence[tuple[str, str, str, str | None]]) -> pa.RecordBat
         (list(column) for column in zip(*corpus, strict=True)) if corpus else ([], [], [], [])
     )
     snapshot = pa.array(snapshots, pa.string())
-    return documents(texts, source=sources, language=languages, snapshot=snapshot)  # type: ignore[arg-type]  # from zip
+    return documents(texts, source=sources, language=languages, snapshot=snapshot)
 
 
 def patches(batches: Sequence[pa.RecordBatch], config: ExactDedup, parts: int = 1) -> list[dict[str, Any]]:
@@ -82,7 +82,8 @@ def test_a_sketch_depends_on_the_row_alone(corpus: list[Any], cuts: list[int], s
 def test_the_copy_of_the_preferred_source_stays() -> None:
     """Sources named first win; among equals the lowest address does."""
     corpus = [("a", "crawl", "en", None), ("a", "books", "en", None), ("a", "news", "en", None)] * 2
-    for prefer, winner in ([[], 0], [["news"], 2], [["books", "news"], 1], [["unknown", "crawl"], 0]):
+    cases: list[tuple[list[str], int]] = [([], 0), (["news"], 2), (["books", "news"], 1), (["unknown", "crawl"], 0)]
+    for prefer, winner in cases:
         rows = patches([batch_of(corpus)], ExactDedup(prefer=prefer))
         base = documents([""]).column(ADDRESS)[0].as_py()
         assert {row["survivor"] - base for row in rows} == {winner}

@@ -25,7 +25,7 @@ QUANTILES = st.sampled_from([0.0, 1.0, 0.5]) | st.floats(0, 1)
 
 
 def config(quantile: float = 0.5) -> Percentile:
-    return Percentile(signal="length.words", quantile=quantile)
+    return Percentile.model_validate({"signal": "length.words", "quantile": quantile})
 
 
 def measured(values: Sequence[float | None], number: int = 1, text: str = "t") -> pa.RecordBatch:
