@@ -30,7 +30,7 @@ class SourceConfig(BaseModel):
     """What the mix weighs: the domain of all documents of this source, unless a field or stage says otherwise."""
     columns: dict[str, str] = {}
     """Constant columns, as in ``{snapshot: "2024-18", language: code}``."""
-    max_document_bytes: int = Field(256 * 2**20, gt=0)
+    max_document_bytes: int = Field(default=256 * 2**20, gt=0)
     """A longer document (bytes of UTF-8) is quarantined as ``too_large``."""
 
 

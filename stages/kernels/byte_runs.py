@@ -49,7 +49,9 @@ def _first(builder: Any, flags: Any) -> Any:
 
 @intrinsic
 def _flat_compiled(typingctx: Any, array: Any) -> Any:
-    """The address of the first element."""
+    """The address of the first element. Not for arrays with gaps: they do not compile."""
+    if array.layout != "C":
+        return None
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
