@@ -54,7 +54,7 @@ def shadowed() -> list[str]:
     found = []
     for name in PACKAGES:
         spec = importlib.machinery.PathFinder.find_spec(name, sys.path)
-        place = spec and (spec.origin or next(iter(spec.submodule_search_locations or []), None))
+        place = spec.origin if spec else None  # None for a folder without __init__.py, which shadows no package
         if place and not os.path.abspath(place).startswith(os.path.join(ROOT, name)):
             found.append(place)
     return found
@@ -73,7 +73,6 @@ def run(
     Raises :class:`pipeline.errors.GristmillError` with what to do.
     """
     from pipeline.opened import OpenedRun
-
     from pipeline.run_recipe import run_recipe
 
     return OpenedRun(run_recipe(os.fspath(recipe), overrides=overrides, sample=sample, **execution))
@@ -82,7 +81,6 @@ def run(
 def open(run: str | os.PathLike[str]) -> OpenedRun:  # noqa: A001 - the name users expect: gristmill.open(run)
     """Open a finished or interrupted run (its folder, or its name below ``./runs``): Arrow tables of what it holds."""
     from pipeline.opened import OpenedRun
-
     from pipeline.runs import find_run
 
     return OpenedRun(find_run(os.fspath(run)))

@@ -22,7 +22,11 @@ import psutil
 import gristmill
 from pipeline.runs import data_checksums, load_run, run_books
 
-COMMAND = [sys.executable, "-c", f"import sys; sys.path.insert(0, {gristmill.ROOT!r}); import gristmill; gristmill.main()"]
+COMMAND = [
+    sys.executable,
+    "-c",
+    f"import sys; sys.path.insert(0, {gristmill.ROOT!r}); import gristmill; gristmill.main()",
+]
 
 
 def start(options: argparse.Namespace, root: str) -> subprocess.Popen[str]:
@@ -87,6 +91,7 @@ def state(root: str, name: str) -> tuple[dict[str, str], list[list[object]]]:
 
 
 def main() -> None:
+    """Compare a killed run with an undisturbed one; exits with 1 if they differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
     parser.add_argument("--name", required=True, help="the recipe's name")

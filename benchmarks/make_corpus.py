@@ -21,6 +21,7 @@ import zstandard
 
 PIECE = 6000
 FILE_BYTES = 256 * 2**20
+ENGLISH = ["prose_en/lctt_sources_history.jsonl.zst", "prose_en/100_english_novels.jsonl.zst"]
 
 
 def documents(data: Path, names: list[str]) -> Iterator[str]:
@@ -53,33 +54,48 @@ def changed(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
+class JsonlFiles:
+    """Numbered files in a folder; a new one is begun before FILE_BYTES would be passed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = self.bytes = 0
+        self._room = 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, line: bytes) -> None:
+        """Append a line."""
+        if len(line) > self._room:
+            self.files += 1
+            self._room = FILE_BYTES
+            self._path = self.folder / f"{self.files - 1:04d}.jsonl"
+            self._path.unlink(missing_ok=True)
+        with open(self._path, "ab", buffering=1 << 20) as stream:
+            stream.write(line)
+        self._room -= len(line)
+        self.bytes += len(line)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Write the corpus."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--megabytes", type=int, default=2048)
     parser.add_argument("--duplicates", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--files", nargs="*", default=["prose_en/lctt_sources_history.jsonl.zst", "prose_en/100_english_novels.jsonl.zst"])
+    parser.add_argument("--files", nargs="*", default=ENGLISH)
     options = parser.parse_args()
     base = list(documents(Path(os.environ["GRISTMILL_DATA"]), options.files))
     rng = random.Random(options.seed)
-    options.out.mkdir(parents=True, exist_ok=True)
-    written = number = file_number = 0
-    out = open(options.out / f"{file_number:04d}.jsonl", "wb")
-    while written < options.megabytes * 10**6:
+    out = JsonlFiles(options.out)
+    number = 0
+    while out.bytes < options.megabytes * 10**6:
         text = base[number % len(base)]
         if rng.random() >= options.duplicates:
             text = changed(text, rng)
-        line = json.dumps({"id": f"d{number}", "text": text}, ensure_ascii=False).encode() + b"\n"
-        if out.tell() + len(line) > FILE_BYTES:
-            out.close()
-            file_number += 1
-            out = open(options.out / f"{file_number:04d}.jsonl", "wb")
-        out.write(line)
-        written += len(line)
+        out.write(json.dumps({"id": f"d{number}", "text": text}, ensure_ascii=False).encode() + b"\n")
         number += 1
-    out.close()
-    print(f"{number:,} documents, {written / 1e6:,.0f} MB in {file_number + 1} files")
+    print(f"{number:,} documents, {out.bytes / 1e6:,.0f} MB in {out.files} files")
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ def measured(recipe: str, executor: str, workers: int, count: int) -> dict[str, 
 
 
 def main() -> None:
+    """Measure a first run and one that reuses it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--partitions", type=int, default=10_000)
     parser.add_argument("--executor", default="ray")
@@ -58,7 +59,9 @@ def main() -> None:
         recipe.write_text(RECIPE.format(root=root))
         for label in ("first", "reused"):
             figures = measured(str(recipe), options.executor, options.workers, options.partitions)
-            print(label, {key: round(value, 3) for key, value in figures.items()}, f"(Gristmill {gristmill.__version__})")
+            print(
+                label, {key: round(value, 3) for key, value in figures.items()}, f"(Gristmill {gristmill.__version__})"
+            )
 
 
 if __name__ == "__main__":

@@ -46,12 +46,15 @@ from datatrove.pipeline.dedup import ExactDedupSignature, ExactFindDedups, Exact
 from datatrove.pipeline.dedup.exact_dedup import ExactDedupConfig
 folder, out, tasks, workers = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 def run(name, steps, tasks):
-    LocalPipelineExecutor(steps, tasks=tasks, workers=workers, logging_dir=f"{out}/logs/{name}", start_method="spawn").run()
+    logs = f"{out}/logs/{name}"
+    LocalPipelineExecutor(steps, tasks=tasks, workers=workers, logging_dir=logs, start_method="spawn").run()
 if __name__ == "__main__":
     config = ExactDedupConfig()
-    run("signature", [JsonlReader(folder), ExactDedupSignature(f"{out}/sigs", config=config, finder_workers=workers)], tasks)
+    signature = ExactDedupSignature(f"{out}/sigs", config=config, finder_workers=workers)
+    run("signature", [JsonlReader(folder), signature], tasks)
     run("find", [ExactFindDedups(f"{out}/sigs", f"{out}/dups", config=config)], workers)
-    run("filter", [JsonlReader(folder), ExactDedupFilter(f"{out}/dups", config=config), ParquetWriter(f"{out}/parquet")], tasks)
+    keep = ExactDedupFilter(f"{out}/dups", config=config)
+    run("filter", [JsonlReader(folder), keep, ParquetWriter(f"{out}/parquet")], tasks)
 """
 
 
@@ -79,7 +82,11 @@ def facts(folder: str) -> dict[str, float]:
                     spent[block.kind] += seconds
             peak = max(peak, commit.peak_bytes)
     own = spent["total"] - sum(seconds for name, seconds in spent.items() if name != "total")
-    return {"engine_share": own / spent["total"], "peak_memory_mb": peak / 1e6, **{f"s_{k}": v for k, v in spent.items()}}
+    return {
+        "engine_share": own / spent["total"],
+        "peak_memory_mb": peak / 1e6,
+        **{f"s_{k}": v for k, v in spent.items()},
+    }
 
 
 def peer(folder: str, root: str, tasks: int, workers: int) -> float:
@@ -114,6 +121,7 @@ def tiny_file(corpus: Path, target: Path) -> None:
 
 
 def main() -> None:
+    """Measure ours and the peer, and print all figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--workers", type=int, default=2)
@@ -144,7 +152,12 @@ def compare(options: argparse.Namespace, root: Path, steady: float) -> dict[str,
     start = peer(f"{root}/tiny", f"{root}/peer-start", 1, options.workers)
     seconds = peer(f"{root}/part", str(root), options.workers, options.workers)
     rate = peer_size / 1e6 / (seconds - start) / options.workers
-    return {"peer_mb": peer_size / 1e6, "peer_start_seconds": start, "peer_mb_per_s_core_steady": rate, "ratio": steady / rate}
+    return {
+        "peer_mb": peer_size / 1e6,
+        "peer_start_seconds": start,
+        "peer_mb_per_s_core_steady": rate,
+        "ratio": steady / rate,
+    }
 
 
 if __name__ == "__main__":

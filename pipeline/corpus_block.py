@@ -201,7 +201,8 @@ class ResolveWork:
         digests = {}
         with attempt.arrow("patches", schema, "lz4") as sink:
             for number in unit.numbers:
-                part = between(patches, *address_bounds(number, number))
+                # copied, because the bytes of a slice hold some of the rows behind it
+                part = pa.concat_batches([between(patches, *address_bounds(number, number))])
                 if part.num_rows:
                     digests[f"{number:010x}"] = xxhash.xxh3_128_hexdigest(part.serialize())
                     sink.write(part)

@@ -121,6 +121,6 @@ def probe_main(folder: str) -> None:
         return commit
 
     result = as_result(task, f"{work.name}, {unit.label}")
-    with open(os.path.join(folder, "result.tmp"), "wb") as stream:
-        pickle.dump(result, stream)
+    with open(os.path.join(folder, "result.tmp"), "wb") as output:
+        pickle.dump(result, output)
     os.replace(os.path.join(folder, "result.tmp"), os.path.join(folder, "result"))

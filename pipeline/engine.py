@@ -133,7 +133,7 @@ class Engine:
             sample=None if block.upstream else self.plan.sample,
             seed=recipe.seed,
         )
-        units = self._inputs(block)
+        units: Sequence[SourceUnit | BlockUnit] = self._inputs(block)
         commits = self.phase("rows", block.name, block, work, units)
         check_errors(recipe.max_errors, block.store, commits)
         self.documents[block.fingerprint] = [
@@ -237,7 +237,8 @@ class Engine:
 
         named = block.tokenizer
         tokenizer = self.artifacts[named.fit] if isinstance(named, FitRef) else named
-        work = TokenizeWork(block.name, block.store, tokenizer, block.pattern, block.append_eos)
+        called = named.fit if isinstance(named, FitRef) else named.rsplit("/", 1)[-1]
+        work = TokenizeWork(block.name, block.store, tokenizer, called, block.pattern, block.append_eos)
         commits = self.phase("tokenize", "", block, work, self.block_units(block.upstream))
         parts = [commit.files[PART] for commit in commits]
         shards = [
@@ -248,10 +249,13 @@ class Engine:
         sidecars = tuple((shard_name(i), commit.files[SIDECAR]) for i, commit in enumerate(compacted))
         unit = IndexUnit(digest([commit.unit for commit in compacted])[:24], sidecars)
         [index] = self.phase("index", "", block, IndexWork(block.name, block.store), [unit])
-        folder = self.folder.child("tokens")
-        for i, commit in enumerate(compacted):
-            publish(block.store, commit.files[SHARD].name, folder, shard_name(i))
-        publish(block.store, index.files[INDEX].name, folder, "index.arrow")
+        published = {shard_name(i): commit.files[SHARD].name for i, commit in enumerate(compacted)}
+        self.publish(block, {**published, "index.arrow": index.files[INDEX].name})
+
+    def publish(self, block: Block, files: Mapping[str, str]) -> None:
+        """Make token shards appear in the run's folder. ``files``: name there → data file of the store."""
+        for name, source in files.items():
+            publish(block.store, source, self.folder.child("tokens"), name)
 
 
 def _check_numbers(units: Iterable[SourceUnit]) -> None:

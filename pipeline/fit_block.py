@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.books import Books
+from pipeline.errors import GristmillError
 from pipeline.models import models_of
 from pipeline.reading import (
     BlockUnit,
@@ -124,7 +125,11 @@ class FinishWork:
         started = time.perf_counter()
         fit = catalogue.fit(self.spec.kind)
         tables = [read_table(self.store, file) for file in unit.summaries]
-        content = fit.finish(fit.merge(tables, self.spec.config), self.spec.config)
+        try:
+            content = fit.finish(fit.merge(tables, self.spec.config), self.spec.config)
+        except ValueError as error:
+            remedy = "look at what the stages before it drop, or learn from other documents"
+            raise GristmillError(str(error), where=f"fit {self.spec.name}", remedy=remedy) from error
         attempt = Attempt(self.store, unit.key)
         with attempt.create(artifact_role(self.spec.kind)) as sink:
             sink.write(content)

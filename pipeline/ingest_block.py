@@ -44,6 +44,7 @@ class _Ingest:
         self.unit = unit
         self.books = Books()
         self.quarantine: list[pa.RecordBatch] = []
+        self.rows = 0
 
     def run(self) -> Commit:
         started = time.perf_counter()
@@ -62,7 +63,8 @@ class _Ingest:
         if self.quarantine:
             with attempt.arrow("quarantine", QUARANTINE_SCHEMA, "zstd") as sink:
                 sink.write(pa.concat_batches(self.quarantine))
-        facts = {"parts": parts, "quarantined": sum(batch.num_rows for batch in self.quarantine)}
+        quarantined = sum(batch.num_rows for batch in self.quarantine)
+        facts = {"parts": parts, "source": self.unit.source, "rows": self.rows, "quarantined": quarantined}
         seconds = {"ingest": time.perf_counter() - started}
         return attempt.commit(self.books.rows(), facts, seconds)
 
@@ -75,6 +77,7 @@ class _Ingest:
             for reason, documents in read.repaired.items():
                 self.books.add(READ, source, NO_LANGUAGE, "repaired", reason, documents, 0)
             if read.rows.num_rows:
+                self.rows += read.rows.num_rows
                 yield read.rows
 
 

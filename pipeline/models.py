@@ -9,11 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import pyarrow.fs as pafs
+
 from pipeline.errors import SourceError
 from pipeline.steps import StageStep, Step, stage_steps
 from pipeline.storage import Folder, filesystem
 
-_loaded: dict[tuple[str, tuple[tuple[str, str], ...], str], Any] = {}
+_Stamp = tuple[int | None, int | None]
+"""Size and time of a file's last change: another file under the same path is another model."""
+
+_loaded: dict[tuple[str, tuple[tuple[str, str, _Stamp], ...], str], Any] = {}
 
 
 def models_of(steps: Sequence[Step]) -> dict[str, Any]:
@@ -22,18 +27,29 @@ def models_of(steps: Sequence[Step]) -> dict[str, Any]:
 
 
 def _model(step: StageStep) -> Any:
-    key = (step.kind, tuple(sorted(step.resources.items())), step.config.model_dump_json(exclude={"name", "when"}))
+    files = tuple((name, uri, _stamp(uri)) for name, uri in sorted(step.resources.items()))
+    key = (step.kind, files, step.config.model_dump_json(exclude={"name", "when"}))
     if key not in _loaded:
         _loaded[key] = step.stage.load(step.config, {name: local_copy(uri) for name, uri in step.resources.items()})
     return _loaded[key]
 
 
-@lru_cache(maxsize=256)
 def local_copy(uri: str) -> str:
     """A local path with the file's content; remote files are fetched once per process."""
+    return _fetched(uri, _stamp(uri)) if "://" in uri else filesystem(uri)[1]
+
+
+def _stamp(uri: str) -> _Stamp:
     fs, path = filesystem(uri)
-    if "://" not in uri:
-        return path
+    found = fs.get_file_info(path)
+    if found.type != pafs.FileType.File:
+        raise SourceError("no model file", where=uri, remedy="give the path of a model file")
+    return found.size, found.mtime_ns
+
+
+@lru_cache(maxsize=256)
+def _fetched(uri: str, stamp: _Stamp) -> str:
+    fs, path = filesystem(uri)
     handle, name = tempfile.mkstemp(suffix=os.path.basename(path))
     with os.fdopen(handle, "wb") as out, fs.open_input_stream(path, compression=None) as stream:
         out.write(stream.read())

@@ -7,7 +7,6 @@ reads no document, so it is quick and finds what is wrong before anything is com
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -15,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from classifiers.errors import ModelError
 from pipeline.corpus_block import CorpusSpec
 from pipeline.errors import RecipeError, StoreError
 from pipeline.fingerprint import digest, library_versions
@@ -22,6 +22,7 @@ from pipeline.fit_block import FitSpec, measuring_steps
 from pipeline.models import file_hashes, models_of
 from pipeline.reading import SourceReader, SourceUnit
 from pipeline.recipe import FitUse, Recipe, RouteUse, StageUse, TokenizerFit
+from pipeline.recipe_types import effect
 from pipeline.rows_block import CorpusUse
 from pipeline.steps import RouteStep, StageStep, Step, extended, stage_steps, written_columns
 from pipeline.storage import Folder
@@ -107,6 +108,14 @@ def make_plan(recipe: Recipe, sample: float | None = None) -> Plan:
     return _Planner(recipe, sample).plan()
 
 
+def stored_blocks(recipe: Recipe) -> tuple[Block, ...]:
+    """The blocks of a recipe that was run, its input files not looked for: names, steps and schemas.
+
+    Fingerprints that cover the data (of fits, and of blocks after them) are not those of the run.
+    """
+    return _Planner(recipe, None, find_files=False).plan().blocks
+
+
 def store_folder(recipe: Recipe, fingerprint: str) -> BlockStore:
     """Where a block of the recipe is kept."""
     return BlockStore(Folder(recipe.store).child(fingerprint[:32]))
@@ -116,6 +125,7 @@ def store_folder(recipe: Recipe, fingerprint: str) -> BlockStore:
 class _Planner:
     recipe: Recipe
     sample: float | None
+    find_files: bool = True
     blocks: list[Block] = field(default_factory=list)
     fits: dict[str, FitBlock] = field(default_factory=dict)
     documents: RowsBlock | None = None
@@ -124,7 +134,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         self.readers = source_readers(self.recipe)
-        self.units = source_units(self.readers, self.sample, self.recipe.seed)
+        self.units = source_units(self.readers, self.sample, self.recipe.seed) if self.find_files else []
         self.steps = {use.address: self._stage_step(use) for use in self.recipe.uses() if _is_row_stage(use)}
         for entry in self.recipe.stages:
             self._add(entry)
@@ -139,10 +149,11 @@ class _Planner:
         self._make_fits({name for use in uses for name in _fit_names(use.kind, use.config)})
         if isinstance(entry, RouteUse):
             self._check_column(entry.by, entry.where)
+            for branch in [*entry.branches.values(), entry.default or ()]:
+                self._check_reads(branch)
             self.waiting.append(self._route_step(entry))
         elif _is_row_stage(entry):
-            for column in self._stage(entry).reads:
-                self._check_column(column, entry.where)
+            self._check_reads([entry])
             self.waiting.append(self.steps[entry.address])
         else:
             self._add_corpus(entry)
@@ -155,7 +166,9 @@ class _Planner:
     def _add_corpus(self, use: StageUse) -> None:
         if use.config.when is not None:
             remedy = "use its `scope`, or a source's own recipe"
-            raise RecipeError(f"{use.address} sees the whole corpus: `when` has no meaning", where=use.where, remedy=remedy)
+            raise RecipeError(
+                f"{use.address} sees the whole corpus: `when` has no meaning", where=use.where, remedy=remedy
+            )
         spec = CorpusSpec(use.name, use.kind, use.config)
         for column in spec.stage.reads(use.config):
             self._check_column(column, use.where)
@@ -206,8 +219,16 @@ class _Planner:
         added = self.corpus.spec.stage.columns(self.corpus.spec.config) if self.corpus else {}
         return [*self._schema().names, *added, *written_columns(self.waiting)]
 
-    def _check_column(self, column: str, where: str) -> None:
-        known = self._columns()
+    def _check_reads(self, uses: Sequence[StageUse]) -> None:
+        """Of row stages that follow each other: each may read what those before it write."""
+        written: list[str] = []
+        for use in uses:
+            for column in [*self._stage(use).reads, *(use.config.when or ())]:
+                self._check_column(column, use.where, written)
+            written += self._stage(use).writes(use.config)
+
+    def _check_column(self, column: str, where: str, written: Sequence[str] = ()) -> None:
+        known = [*self._columns(), *written]
         if column not in known:
             near = get_close_matches(column, known, 1)
             remedy = f"did you mean {near[0]!r}?" if near else f"columns here: {', '.join(sorted(set(known)))}"
@@ -229,8 +250,8 @@ class _Planner:
         fit = catalogue.fit(use.kind)
         chosen, share = self._fit_input(use)
         signal = fit.signal(use.config)
-        measure = measuring_steps(self._all_steps(), signal.split(".")[0]) if signal else ()
-        measure = tuple(_without_fits(step) for step in measure)
+        measure = measuring_steps(self._all_steps(), signal.rpartition(".")[0]) if signal else ()
+        measure = tuple(_without_rules(step) for step in measure)
         settings = use.config.model_dump(mode="json")
         what = ["fit", use.kind, fit.version, settings, library_versions(fit.libraries), ENGINE_VERSION, _arrow()]
         before = [block.fingerprint for block in (upstream, corpus) if block]
@@ -275,21 +296,23 @@ class _Planner:
         documents = self._flush()
         fingerprint = digest(["tokens", identity, config.append_eos, documents.fingerprint, ENGINE_VERSION, _arrow()])
         store = store_folder(self.recipe, fingerprint)
-        block = TokensBlock(
-            "tokenize", fingerprint, store, tokenizer, config.pattern, config.append_eos, documents
-        )
+        block = TokensBlock("tokenize", fingerprint, store, tokenizer, config.pattern, config.append_eos, documents)
         self.blocks.append(block)
 
     # steps
 
     def _stage_step(self, use: StageUse) -> StageStep:
         stage = self._stage(use)
-        resources = {name: _plain(value) for name, value in stage.resources(use.config).items()}
-        step = StageStep(use.address, use.name, use.kind, use.config, resources)
-        if not any(value.startswith("fit:") for value in resources.values()):
-            findings = stage.check(use.config, models_of([step]).get(step.address))
-            if findings:
-                raise RecipeError("; ".join(findings), where=use.where)
+        findings: Sequence[str] = ()
+        try:
+            resources = {name: _plain(value) for name, value in stage.resources(use.config).items()}
+            step = StageStep(use.address, use.name, use.kind, use.config, resources)
+            if not any(value.startswith("fit:") for value in resources.values()):
+                findings = stage.check(use.config, models_of([step]).get(step.address))
+        except ModelError as error:
+            raise RecipeError(str(error), where=use.where) from error
+        if findings:
+            raise RecipeError("; ".join(findings), where=use.where)
         return step
 
     def _route_step(self, entry: RouteUse) -> RouteStep:
@@ -305,7 +328,9 @@ class _Planner:
             return ["route", step.by, branches, default]
         fixed = {name: uri for name, uri in step.resources.items() if not uri.startswith("fit:")}
         fitted = {name: self.fits[uri[4:]].identity for name, uri in step.resources.items() if uri.startswith("fit:")}
-        thresholds = {name: self.fits[name].identity for name in _fit_names(step.kind, step.config) if name in self.fits}
+        thresholds = {
+            name: self.fits[name].identity for name in _fit_names(step.kind, step.config) if name in self.fits
+        }
         settings = step.config.model_dump(mode="json")
         models = {**file_hashes(fixed, step.address), **fitted}
         libraries = library_versions(step.stage.libraries)
@@ -327,17 +352,19 @@ def source_units(readers: Mapping[str, SourceReader], sample: float | None, seed
     """All partitions of all sources, in the recipe's order. Numbers are distinct."""
     units: list[SourceUnit] = []
     taken: set[int] = set()
+    seen: set[str] = set()
     for name, reader in readers.items():
         chosen = [sample, seed if sample is not None else None]
         for partition in reader.source.split(name, reader.config):
+            if partition.key in seen:
+                files = ", ".join(piece.uri for piece in partition.pieces[:2])
+                raise StoreError(f"source {name} reads {files} twice", remedy="name each file by one glob only")
+            seen.add(partition.key)
             while partition.number in taken:
                 partition = replace(partition, salt=partition.salt + 1)
             taken.add(partition.number)
             key = digest([partition.key, reader.fingerprint, reader.config.domain, chosen])[:24]
             units.append(SourceUnit(key, partition.number, name, partition))
-    repeated = [key for key, count in Counter(unit.key for unit in units).items() if count > 1]
-    if repeated:
-        raise StoreError(f"two partitions have the same identity {repeated[0]}", remedy="does a file appear twice?")
     return units
 
 
@@ -356,8 +383,8 @@ def _plain(resource: str | FitRef) -> str:
     return f"fit:{resource.fit}" if isinstance(resource, FitRef) else resource
 
 
-def _without_fits(step: Step) -> Step:
-    """The step with thresholds that come from fits switched off: to measure, no rule is needed."""
+def _without_rules(step: Step) -> Step:
+    """The step with its thresholds switched off: to measure, no rule is needed."""
     if isinstance(step, RouteStep):
         branches = {value: tuple(_measuring(s) for s in branch) for value, branch in step.branches.items()}
         default = None if step.default is None else tuple(_measuring(s) for s in step.default)
@@ -366,17 +393,18 @@ def _without_fits(step: Step) -> Step:
 
 
 def _measuring(step: StageStep) -> StageStep:
-    off = {name: None for name, value in step.config if isinstance(value, FitRef)}
+    config = type(step.config)
+    off = {name: None for name in config.model_fields if effect(config, name) == "rule"}
     return replace(step, config=step.config.model_copy(update=off)) if off else step
 
 
-def resolve_steps(
-    steps: Sequence[Step], values: Mapping[str, float], artifacts: Mapping[str, str]
-) -> tuple[Step, ...]:
+def resolve_steps(steps: Sequence[Step], values: Mapping[str, float], artifacts: Mapping[str, str]) -> tuple[Step, ...]:
     """The steps with thresholds and models that fits have made put in. ``artifacts``: fit → path or URI."""
 
     def resolve(step: StageStep) -> StageStep:
-        found = {name: values[value.fit] for name, value in step.config if isinstance(value, FitRef) and value.fit in values}
+        found = {
+            name: values[value.fit] for name, value in step.config if isinstance(value, FitRef) and value.fit in values
+        }
         resources = {
             name: artifacts[uri[4:]] if uri.startswith("fit:") else uri for name, uri in step.resources.items()
         }
@@ -388,7 +416,9 @@ def resolve_steps(
             resolved.append(resolve(step))
             continue
         branches = {value: tuple(map(resolve, branch)) for value, branch in step.branches.items()}
-        resolved.append(RouteStep(step.by, branches, None if step.default is None else tuple(map(resolve, step.default))))
+        resolved.append(
+            RouteStep(step.by, branches, None if step.default is None else tuple(map(resolve, step.default)))
+        )
     return tuple(resolved)
 
 

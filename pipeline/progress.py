@@ -29,6 +29,10 @@ class Progress(Protocol):
         """Anything else worth a line."""
         ...
 
+    def close(self) -> None:
+        """The run is over, or has failed within a phase: leave the terminal as it was."""
+        ...
+
 
 class Silent:
     """Tells nothing."""
@@ -37,6 +41,7 @@ class Silent:
     def advance(self, label: str, commit: Commit) -> None: ...
     def end(self) -> None: ...
     def say(self, message: str) -> None: ...
+    def close(self) -> None: ...
 
 
 class PlainLines:
@@ -69,6 +74,9 @@ class PlainLines:
 
     def say(self, message: str) -> None:
         print(message, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Lines are whole as they are."""
 
     def _state(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-3)

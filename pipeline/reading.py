@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,7 @@ READER_COLUMNS = ("id", "text", "url", "date", "license", "file", "offset")
 
 @dataclass(frozen=True)
 class SourceReader:
-    """A source of a recipe, ready to be read. ``columns``: name → type of all extra columns of all sources of the recipe."""
+    """A source of a recipe, ready to be read. ``columns``: name → type of the extra columns of all its sources."""
 
     name: str
     kind: str
@@ -157,12 +158,18 @@ def between(batch: pa.RecordBatch, first: int, last: int) -> pa.RecordBatch:
 
 
 def rows_between(store: BlockStore, file: DataFile, first: int, last: int) -> pa.RecordBatch:
-    """Rows of a file sorted by address with first <= address <= last."""
+    """Rows of a file sorted by address, no batch of it empty, with first <= address <= last."""
     reader = store.open(file)
+
+    def first_address(index: int) -> int:
+        return int(reader.get_batch(index).column(ADDRESS)[0].as_py())
+
+    # a patch file has a batch per partition: reading from its beginning would be quadratic in partitions
+    start = bisect_right(range(reader.num_record_batches), first, key=first_address)
     found = []
-    for index in range(reader.num_record_batches):
+    for index in range(max(0, start - 1), reader.num_record_batches):
         batch = reader.get_batch(index)
-        if batch.num_rows and batch.column(ADDRESS)[0].as_py() > last:
+        if batch.column(ADDRESS)[0].as_py() > last:
             break
         rows = between(batch, first, last)
         if rows.num_rows:

@@ -85,6 +85,8 @@ class TrainConfig(Section):
     """Peak learning rate."""
     schedule: Literal["cosine", "wsd"] = "cosine"
     """``cosine``, or ``wsd``: warm-up, stable, decay (Hu et al. 2024, arXiv 2404.06395)."""
+    warmup: int | None = Field(default=None, ge=0)
+    """Steps of linear warm-up; a twentieth of all by default."""
     seed: int | None = Field(default=None, ge=0)
     """Seed of the first weights; the recipe's by default."""
     threads: int | None = Field(default=None, gt=0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from classifiers.errors import ModelError
 from pipeline.recipe import FitUse, RouteUse, StageUse
 from pipeline.recipe_errors import Mark, Problems, suggest
 from pipeline.recipe_overrides import TOP_LEVEL_KEYS, StageEntry, stage_entries
@@ -153,10 +154,16 @@ class StageReader:
         for path, name in fit_references(config):
             seen.add(name)
             self._check_fit(name, effect(type(config), str(path[0])) == "rule", find_mark(settings, path))
-        resources = stage.resources(config).values() if isinstance(stage, RowStage) else ()
-        for resource in resources:
+        for resource in self._resources(stage, config, mark):
             if isinstance(resource, FitRef) and resource.fit not in seen:
                 self._check_fit(resource.fit, False, mark)
+
+    def _resources(self, stage: RowStage | CorpusStage, config: StageConfig, mark: Mark) -> list[str | FitRef]:
+        try:
+            return list(stage.resources(config).values()) if isinstance(stage, RowStage) else []
+        except ModelError as error:
+            self.problems.add(mark, str(error))
+            return []
 
     def _check_fit(self, name: str, needs_number: bool, mark: Mark) -> None:
         if name not in self.fits:

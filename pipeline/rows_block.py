@@ -29,7 +29,18 @@ from pipeline.reading import (
 from pipeline.rechunk import Rechunker
 from pipeline.samples import KEPT, Samples
 from pipeline.sources.contract import QUARANTINE_SCHEMA
-from pipeline.steps import BatchLog, Rows, Step, StepRunner, Watch, conform, rule_names, signal_columns
+from pipeline.steps import (
+    BatchLog,
+    Rows,
+    Step,
+    StepRunner,
+    Watch,
+    columns_asked,
+    conform,
+    rule_names,
+    signal_columns,
+    written_columns,
+)
 from pipeline.store import ArrowSink, Attempt, BlockStore, Commit
 from pipeline.work import Unit
 from stages.contract import ADDRESS, ORDINAL_BITS
@@ -86,12 +97,18 @@ class RowsWork:
 
     def signals_schema(self) -> pa.Schema:
         """Of the narrow table beside the documents: one row for every row read, kept or dropped."""
-        first = [("id", pa.string()), ("content_hash", pa.binary(16))] if self.readers else []
+        first = [("id", pa.string()), ("url", pa.string()), ("content_hash", pa.binary(16))] if self.readers else []
         fixed = [(name, pa.string()) for name in ("source", "language_in", "language", "domain")]
+        named = {name for name, _ in [*first, *fixed]}
+        path = [(field_.name, field_.type) for field_ in self.schema if field_.name in self.path_columns() - named]
         signals = list(signal_columns(self.steps).items())
-        return pa.schema(
-            [(ADDRESS, pa.uint64()), *first, *fixed, ("bytes_in", pa.int64()), *signals, ("dropped_by", pa.string())]
-        )
+        measured = [("bytes_in", pa.int64()), *signals, ("dropped_by", pa.string())]
+        return pa.schema([(ADDRESS, pa.uint64()), *first, *fixed, *path, *measured])
+
+    def path_columns(self) -> set[str]:
+        """Columns that decide which stages a row meets, as it comes in: kept beside the signals, for ``whatif``."""
+        written = {*written_columns(self.steps), *(self.corpus.columns if self.corpus else ())}
+        return columns_asked(self.steps) - written
 
 
 class _PartitionRun:
@@ -191,9 +208,11 @@ class _PartitionRun:
         places = np.full(rows.batch.num_rows, -1, np.int64)
         drop = np.zeros(rows.batch.num_rows, np.bool_)
         if patches is not None and patches.num_rows:
-            found = np.searchsorted(rows.batch.column(ADDRESS).to_numpy(), patches.column(ADDRESS).to_numpy())
-            places[found] = np.arange(patches.num_rows)
-            drop[found] = patches.column("drop").to_numpy(zero_copy_only=False)
+            addresses, patched = rows.batch.column(ADDRESS).to_numpy(), patches.column(ADDRESS).to_numpy()
+            here = np.isin(patched, addresses)  # a row that crashes a stage was taken out, its patch was not
+            found = np.searchsorted(addresses, patched[here])
+            places[found] = np.flatnonzero(here)
+            drop[found] = patches.column("drop").to_numpy(zero_copy_only=False)[here]
         batch = rows.batch
         for name, kind in corpus.columns.items():
             values = pa.nulls(batch.num_rows, kind)
@@ -252,9 +271,7 @@ class _PartitionRun:
             self._quarantine(crash_record(batch, int(row), stage), stage)
         return batch.filter(pa.array(~crashing))
 
-    def _book_all(
-        self, stage: str, batch: pa.RecordBatch, kept: npt.NDArray[np.bool_] | None, rule: str = ""
-    ) -> None:
+    def _book_all(self, stage: str, batch: pa.RecordBatch, kept: npt.NDArray[np.bool_] | None, rule: str = "") -> None:
         groups, sizes = group_by(batch.column("language")), byte_lengths(batch.column("text"))
         self.books.add_rows(stage, self.unit.source, groups, "in", "", sizes)
         self.books.add_rows(stage, self.unit.source, groups, "out", "", sizes, kept)

@@ -101,7 +101,7 @@ def _mix_and_train(recipe: Recipe, folder: Folder, progress: Progress) -> None:
     for warning in plan.report["warnings"]:
         progress.say(f"mix: {warning}")
     if recipe.train is not None:
-        _train(recipe, folder, length)
+        train_run(recipe, folder, length)
 
 
 def sequence_length(recipe: Recipe) -> int:
@@ -113,7 +113,7 @@ def sequence_length(recipe: Recipe) -> int:
     return asked.pop() if asked else DEFAULT_SEQUENCE_LENGTH
 
 
-def _train(recipe: Recipe, folder: Folder, length: int) -> None:
+def train_run(recipe: Recipe, folder: Folder, length: int) -> None:
     """Start ``python -m trainer`` as a process of its own; its lines go to the terminal."""
     assert recipe.train is not None
     options: dict[str, Any] = {
@@ -131,7 +131,7 @@ def train(options: dict[str, Any]) -> None:
     """Run the trainer with those options. Raises GristmillError if it fails."""
     arguments = [text for key, value in options.items() for text in (f"--{key.replace('_', '-')}", str(value))]
     code = (
-        f"import sys; sys.path.insert(0, {gristmill.ROOT!r}); import gristmill, runpy; sys.path.remove({gristmill.ROOT!r}); "
+        f"import sys; root = {gristmill.ROOT!r}; sys.path.insert(0, root); import gristmill, runpy; sys.path.remove(root); "
         "runpy.run_module('trainer', run_name='__main__', alter_sys=True)"
     )
     sys.stdout.flush()

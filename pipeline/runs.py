@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import IO, Any, Literal
 
 from pipeline.books import Books
-from pipeline.errors import GristmillError, RunNotFound
+from pipeline.errors import GristmillError, RunNotFound, StoreError
 from pipeline.storage import Folder
 from pipeline.store import FORMAT_VERSION, BlockStore
 
@@ -71,18 +71,21 @@ def load_run(folder: str) -> Run:
     """The run in a folder. Raises RunNotFound."""
     try:
         record = json.loads(Folder(folder).read("run.json"))
+        found = record.pop("format")
+        if found != FORMAT_VERSION:
+            raise GristmillError(f"run format {found}, this is {FORMAT_VERSION}", where=folder, remedy="run it again")
+        blocks = [RunBlock(**{**block, "units": tuple(block["units"])}) for block in record.pop("blocks")]
+        return replace(Run(**record), blocks=tuple(blocks), folder=folder)
     except FileNotFoundError as error:
         raise RunNotFound(f"no run in {folder}", remedy="give the folder of a run, or its name below ./runs") from error
-    found = record.pop("format")
-    if found != FORMAT_VERSION:
-        raise GristmillError(f"run format {found}, this is {FORMAT_VERSION}", where=folder, remedy="run it again")
-    blocks = [RunBlock(**{**block, "units": tuple(block["units"])}) for block in record.pop("blocks")]
-    return replace(Run(**record), blocks=tuple(blocks), folder=folder)
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        where = Folder(folder).file("run.json")
+        raise StoreError("damaged record of a run", where=where, remedy="run the recipe again") from error
 
 
 def find_run(name: str) -> str:
     """Folder of a run, given its folder or its name below ``./runs``. Raises RunNotFound."""
-    for candidate in (name, f"./runs/{name}"):
+    for candidate in (name,) if "://" in name else (name, f"./runs/{name}"):
         if Folder(candidate).exists("run.json"):
             return candidate
     known = sorted(entry.name for entry in os.scandir("runs") if entry.is_dir()) if os.path.isdir("runs") else []
@@ -120,6 +123,8 @@ def publish(store: BlockStore, source: str, folder: Folder, name: str) -> None:
                     out.write(chunk)
         return
     folder.make()
+    if os.path.exists(target) and os.path.samefile(path, target):
+        return  # renaming one link of a file over another does nothing, and the temporary name would stay
     temporary = f"{target}.tmp"
     if os.path.exists(temporary):
         os.unlink(temporary)
@@ -142,14 +147,15 @@ def with_blocks(run: Run, blocks: Sequence[RunBlock], executed: dict[str, Any]) 
 
 
 def data_checksums(run: Run) -> dict[str, str]:
-    """``kind/unit/role`` → checksum of every data file of the run: equal for equal recipes and inputs.
+    """``phase-kind/unit/role`` → checksum of every data file of the run: equal for equal recipes and inputs.
 
-    Whatever the executor, the number of workers, the order of partitions, and however often it was killed.
+    Whatever the executor, the number of workers, the order of partitions, and however often it was killed. Phases
+    and units are counted in the plan's order, because a unit's key also covers time stamps of input files.
     """
     return {
-        f"{block.kind}/{commit.unit}/{role}": file.checksum
-        for block in run.blocks
-        for commit in block.open().read_many(block.units)
+        f"{phase:02d}-{block.kind}/{unit:06d}/{role}": file.checksum
+        for phase, block in enumerate(run.blocks)
+        for unit, commit in enumerate(block.open().read_many(block.units))
         for role, file in commit.files.items()
     }
 

@@ -19,6 +19,8 @@ from stages.kernels.hashing import binary_to_u64
 
 SAMPLES_PER_RULE = 8
 SAMPLE_CHARACTERS = 1000
+MARGIN_CHARACTERS = 256
+"""Read beyond a sample's end and dropped once masked: an address that the cut tears would not be recognized."""
 KEPT = "kept"
 
 SCHEMA = pa.schema(
@@ -34,16 +36,24 @@ SCHEMA = pa.schema(
     ]
 )
 
+_GAP = r"[ ().\-/\u00a0\u2009\u202f\u2010-\u2015]{0,2}"
 _MASKS = (
+    (re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/@:]*:[^\s/@]+@"), "<credentials>@"),
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<email>"),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*"), "<private key>"),
-    (re.compile(r"\b(?:[A-Za-z]+://)[^\s/@:]+:[^\s/@]+@"), "<credentials>@"),
-    (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b"), "<account>"),
-    (re.compile(r"\b(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{1,4}\b"), "<ip>"),
-    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"), "<ip>"),
-    (re.compile(r"(?:\+|\(|\b)\d(?:[ ().\-/]{0,2}\d){6,}[\dXx]?"), "<number>"),
-    (re.compile(r"\b(?=[\w+/-]*\d)(?=[\w+/-]*[A-Za-z])[\w+/-]{24,}\b"), "<token>"),
+    (re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])"), "<account>"),
+    (
+        re.compile(
+            r"(?<![0-9A-Za-z])(?=[0-9A-Fa-f:]*\d)"
+            r"(?:(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{1,4}|[0-9A-Fa-f]{1,4}::[0-9A-Fa-f]{1,4})(?![0-9A-Za-z])"
+        ),
+        "<ip>",
+    ),
+    (re.compile(r"(?<!\d)\d{1,3}(?:\.\d{1,3}){3}(?!\d)"), "<ip>"),
+    (re.compile(r"(?=[A-Za-z_+/-]*[0-9])(?=[0-9_+/-]*[A-Za-z])[A-Za-z0-9_+/-]{20,}"), "<token>"),
+    (re.compile(rf"[+(]?\d(?:{_GAP}\d){{6,}}[Xx]?"), "<number>"),
 )
+"""What hides what. There is no ``\\b`` here: between a Chinese character and a digit it sees no boundary."""
 
 
 def mask(text: str) -> str:
@@ -73,10 +83,12 @@ class Samples:
         if not len(candidates):
             return
         if len(candidates) > self._per_rule:
-            order = np.argpartition(high[candidates], self._per_rule - 1)[: self._per_rule]
-            candidates = np.sort(candidates[order])
-        self._parts.setdefault(rule, []).append(_sample_rows(rule, batch.take(pa.array(candidates))))
-        self._waiting[rule] = self._waiting.get(rule, 0) + len(candidates)
+            limit = np.partition(high[candidates], self._per_rule - 1)[self._per_rule - 1]
+            candidates = candidates[high[candidates] <= limit]
+        # copies of one document have one hash, so ties are common and decided as they are in the end: by address
+        rows = smallest([batch.take(pa.array(candidates))], self._per_rule)
+        self._parts.setdefault(rule, []).append(_sample_rows(rule, rows))
+        self._waiting[rule] = self._waiting.get(rule, 0) + rows.num_rows
         if self._waiting[rule] >= 4 * self._per_rule:
             self._shrink(rule)
 
@@ -93,8 +105,15 @@ class Samples:
         if not best:
             return pa.RecordBatch.from_pylist([], schema=SCHEMA)
         batch = pa.concat_batches(best)
-        texts = [mask(text) for text in batch.column("text").to_pylist()]
+        texts = [_shown(text) for text in batch.column("text").to_pylist()]
         return batch.set_column(SCHEMA.get_field_index("text"), "text", pa.array(texts, pa.string()))
+
+
+def _shown(text: str) -> str:
+    masked = mask(text)
+    if len(text) == SAMPLE_CHARACTERS + MARGIN_CHARACTERS:
+        masked = masked[:-MARGIN_CHARACTERS]
+    return masked[:SAMPLE_CHARACTERS]
 
 
 def smallest(parts: Iterable[pa.RecordBatch], count: int) -> pa.RecordBatch:
@@ -106,7 +125,8 @@ def smallest(parts: Iterable[pa.RecordBatch], count: int) -> pa.RecordBatch:
 
 
 def _sample_rows(rule: str, batch: pa.RecordBatch) -> pa.RecordBatch:
-    texts = pc.utf8_slice_codeunits(batch.column("text"), 0, SAMPLE_CHARACTERS).cast(pa.string())
+    end = SAMPLE_CHARACTERS + MARGIN_CHARACTERS
+    texts = pc.utf8_slice_codeunits(batch.column("text"), 0, end).cast(pa.string())
     names = ("id", "source", "language")
     arrays = [pa.repeat(pa.scalar(rule, pa.string()), batch.num_rows), batch.column(ADDRESS)]
     arrays += [batch.column(name) for name in names]

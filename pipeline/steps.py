@@ -18,13 +18,16 @@ import pyarrow as pa
 
 from pipeline.books import Books, group_by
 from pipeline.errors import StageBug
-from pipeline.rules import chosen, first_broken, stored_signal
+from pipeline.rules import chosen, first_broken, stored_signal, stored_type
 from stages import catalogue
-from stages.contract import Applied, RowStage, Rule, StageConfig
+from stages.contract import BASE_COLUMNS, Applied, RowStage, Rule, StageConfig
 from stages.kernels.arrow_text import byte_lengths
 
 MOVING_COLUMNS = frozenset({"language", "domain"})
 """Columns that books and reports group by; a stage may write them, so the log keeps their last value."""
+
+
+NEVER_NULL = BASE_COLUMNS.keys() - {"url", "date", "license"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class StageStep:
 
     def signal_types(self) -> dict[str, pa.DataType]:
         """Column of the signals table → type."""
-        types = {f"{self.name}.{signal}": kind for signal, kind in self.stage.signals(self.config).items()}
+        declared = self.stage.signals(self.config)
+        types = {f"{self.name}.{signal}": stored_type(kind) for signal, kind in declared.items()}
         if self.writes_text:
             types[f"{self.name}.bytes"] = pa.int64()
         return types
@@ -90,6 +94,14 @@ def stage_steps(steps: Sequence[Step]) -> Iterator[StageStep]:
 def written_columns(steps: Sequence[Step]) -> dict[str, pa.DataType]:
     """Column → type of all columns that the steps write."""
     return {name: kind for step in stage_steps(steps) for name, kind in step.stage.writes(step.config).items()}
+
+
+def columns_asked(steps: Sequence[Step]) -> set[str]:
+    """Columns by whose values rows take a branch, meet a stage, or are judged by a rule."""
+    routes = {step.by for step in steps if isinstance(step, RouteStep)}
+    stages = {name for step in stage_steps(steps) for name in step.config.when or {}}
+    rules = {name for step in stage_steps(steps) for rule in step.rules for name in rule.when or {}}
+    return routes | stages | rules
 
 
 def signal_columns(steps: Sequence[Step]) -> dict[str, pa.DataType]:
@@ -236,6 +248,7 @@ class StepRunner:
         groups = group_by(batch.column("language"))
         before = byte_lengths(rows.batch.column("text"))
         books.add_rows(step.address, source, groups, "in", "", before)
+        _check_cut(step, applied, len(before))
         if not step.writes_text:
             return before
         after = byte_lengths(batch.column("text"))
@@ -294,8 +307,10 @@ def with_columns(
             values = pa.nulls(batch.num_rows, kind)
         if len(values) != batch.num_rows:
             raise StageBug(f"column {name}: {len(values)} values for {batch.num_rows} rows", where=where)
-        if name == "text" and values.null_count:
-            raise StageBug("wrote null text", where=where)
+        if name in NEVER_NULL and values.null_count:
+            raise StageBug(f"wrote null {name}", where=where)
+        if index >= 0 and fields[index].type != kind:
+            raise StageBug(f"column {name} is {fields[index].type}, declared as {kind}", where=where)
         values = values if values.type == kind else values.cast(kind)
         if index >= 0:
             arrays[index], fields[index] = values, pa.field(name, kind)
@@ -316,6 +331,14 @@ def _checked_signals(step: StageStep, applied: Applied, rows: int) -> dict[str, 
         if len(signals[name]) != rows:
             raise StageBug(f"signal {name}: {len(signals[name])} values for {rows} rows", where=step.address)
     return signals
+
+
+def _check_cut(step: StageStep, applied: Applied, rows: int) -> None:
+    if applied.cut and not step.writes_text:
+        raise StageBug("cut bytes, but does not declare that it writes text", where=step.address)
+    for reason, cut in applied.cut.items():
+        if len(cut) != rows or (cut < 0).any():
+            raise StageBug(f"cut {reason}: expected {rows} counts of bytes, none below 0", where=step.address)
 
 
 def _columns(batch: pa.RecordBatch) -> Mapping[str, pa.Array]:

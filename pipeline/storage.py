@@ -17,7 +17,6 @@ import pyarrow.fs as pafs
 from pipeline.errors import StoreError
 
 
-@lru_cache(maxsize=64)
 def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     """The file system of a path or URI, and the path in it. Relative paths are made absolute.
 
@@ -25,6 +24,11 @@ def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     """
     if "://" not in uri:
         return pafs.LocalFileSystem(), os.path.abspath(os.path.expanduser(uri))
+    return _remote(uri)
+
+
+@lru_cache(maxsize=64)
+def _remote(uri: str) -> tuple[pafs.FileSystem, str]:
     try:
         fs, path = pafs.FileSystem.from_uri(uri)
     except (pa.ArrowInvalid, ValueError, OSError) as error:
@@ -36,9 +40,13 @@ def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder on some file system. ``uri`` is what the user gave; picklable, opened where it is used."""
+    """A folder on some file system. ``uri``: an absolute path or a URI; picklable, opened where it is used."""
 
     uri: str
+
+    def __post_init__(self) -> None:
+        if "://" not in self.uri:  # a worker's working directory may be another
+            object.__setattr__(self, "uri", os.path.abspath(os.path.expanduser(self.uri)))
 
     def child(self, name: str) -> Folder:
         """The folder below this one."""
@@ -90,11 +98,16 @@ class Folder:
         self.make()
         target = self.file(name)
         temporary = f"{target}.{uuid.uuid4().hex[:8]}.tmp"
-        with open(temporary, "wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(temporary, target)
+        try:
+            with open(temporary, "wb") as handle:
+                handle.write(content)
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+            raise
 
     def delete(self, name: str) -> None:
         """Delete the file if it is there."""

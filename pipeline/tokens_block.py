@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -23,11 +23,15 @@ INDEX = "index"
 
 @dataclass(frozen=True)
 class TokenizeWork:
-    """One unit: a partition → its tokens. ``tokenizer``: a name, or the path or URI of a vocabulary."""
+    """One unit: a partition → its tokens. ``tokenizer``: a name, or the path or URI of a vocabulary.
+
+    ``called``: what shards call it; an artifact's file is named after an attempt, which bytes must not depend on.
+    """
 
     name: str
     store: BlockStore
     tokenizer: str
+    called: str
     pattern: str | None = None
     append_eos: bool = True
 
@@ -35,7 +39,7 @@ class TokenizeWork:
         assert isinstance(unit, BlockUnit)
         started = time.perf_counter()
         path = local_copy(self.tokenizer) if "/" in self.tokenizer else self.tokenizer
-        tokenizer = load_tokenizer(path, pattern=self.pattern)
+        tokenizer = replace(load_tokenizer(path, pattern=self.pattern), name=self.called)
         attempt = Attempt(self.store, unit.key)
         batches = (batch for batch, _ in read_block(unit))
         with attempt.create(PART) as sink:

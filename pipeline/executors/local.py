@@ -50,8 +50,11 @@ class LocalExecutor:
                 yield unit, run_around_crashes(work, unit)
                 continue
             note.begin(unit)
-            yield unit, _retried(work, unit)
-            note.end()
+            try:
+                commit = _retried(work, unit)
+            finally:
+                note.end()
+            yield unit, commit
 
     def _run_in_pool(self, work: Work, units: Iterable[Unit]) -> Iterator[tuple[Unit, Commit]]:
         pickled = pickle.dumps(work)
@@ -84,9 +87,16 @@ class LocalExecutor:
                 self.close()
 
     def _submit(self, pickled: bytes, unit: Unit) -> Future[Commit | BaseException]:
+        try:
+            return self._live_pool().submit(gristmill.run_pickled, pickled, pickle.dumps(unit))
+        except BrokenProcessPool:  # a worker died since the last look; its unit's future says so
+            self.close()
+            return self._live_pool().submit(gristmill.run_pickled, pickled, pickle.dumps(unit))
+
+    def _live_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
-        return self._pool.submit(gristmill.run_pickled, pickled, pickle.dumps(unit))
+        return self._pool
 
 
 def _retried(work: Work, unit: Unit, failure: BaseException | None = None) -> Commit:
@@ -114,8 +124,11 @@ class _Note:
         self._path = folder.file("at_work.json") if folder.is_local else None
         self._died: dict[str, int] = {}
         if self._path and os.path.exists(self._path):
-            with open(self._path) as stream:
-                self._died = json.load(stream)
+            try:
+                with open(self._path) as stream:
+                    self._died = json.load(stream)
+            except ValueError:
+                pass  # the process died while it wrote the note, before it began the unit
 
     def deaths(self, unit: Unit) -> int:
         return self._died.get(unit.key, 0)
@@ -127,4 +140,7 @@ class _Note:
 
     def end(self) -> None:
         if self._path:
-            os.unlink(self._path)
+            try:
+                os.unlink(self._path)
+            except FileNotFoundError:
+                pass  # another run that shares the block has ended a unit of its own

@@ -43,7 +43,8 @@ class RayExecutor:
     def workers(self) -> int:
         if self._workers is not None:
             return self._workers
-        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray is typed only in part
+        return max(1, int(resources.get("CPU", 1)))
 
     def close(self) -> None:
         if self._started and ray.is_initialized():
