@@ -136,6 +136,11 @@ class TokenShards:
         """Tokens of all documents, end-of-document ids included."""
         return sum(shard["tokens"] for shard in self.shards)
 
+    @property
+    def checksum(self) -> str:
+        """8 hex digits over the checksums of all row groups: other text of the same lengths has another."""
+        return f"{zlib.crc32(self._index['crc32'].tobytes()):08x}"
+
     def locate(self, documents: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """(row group, row in it) of each document number, int64[n] each."""
         numbers = np.asarray(documents, np.int64)

@@ -103,6 +103,7 @@ def identity(shards: TokenShards) -> dict[str, Any]:
     return {
         "documents": shards.documents,
         "tokens": shards.tokens,
+        "checksum": shards.checksum,
         "tokenizer": shards.tokenizer["fingerprint"],
         "eos_id": shards.tokenizer["eos_id"] if shards.append_eos else None,
     }

@@ -127,6 +127,18 @@ def test_100_000_copies() -> None:
     assert rows.column("cluster_size").unique().to_pylist() == [100_000]
 
 
+def test_both_halves_of_the_key_count() -> None:
+    """Records whose keys share 64 bits by chance are no copies."""
+    halves = [(1, 1), (1, 2), (2, 1), (1, 2)]
+    columns = {
+        "key_high": np.array([high for high, _ in halves], np.uint64),
+        "key_low": np.array([low for _, low in halves], np.uint64),
+        ADDRESS: np.arange(4, dtype=np.uint64),
+        "rank": np.zeros(4, np.uint16),
+    }
+    assert link(pa.RecordBatch.from_pydict(columns), ExactDedup()).column(ADDRESS).to_pylist() == [1, 3]
+
+
 def test_nothing_in_nothing_out() -> None:
     """No documents, and no copies, give empty tables with all columns."""
     for batch in (documents([]), documents(["a", "b"])):
