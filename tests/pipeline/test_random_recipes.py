@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from pipeline import run_recipe as running
+from pipeline.errors import GristmillError
 from pipeline.executors.local import LocalExecutor
 from pipeline.runs import data_checksums, run_books
 from pipeline.store import Commit
@@ -96,7 +97,11 @@ def test_every_document_is_in_the_books(lines: list[str], seed: int, split: int,
         head = HEAD.format(root=root, seed=seed, split=split, origin=origin, quantile=quantile)
         recipe = root / "recipe.yaml"
         recipe.write_text(head + "\n".join(lines) + "\n")
-        whole = run(str(recipe))
+        try:
+            whole = run(str(recipe))
+        except GristmillError as error:  # rightly: earlier stages may leave a fit nothing to learn from
+            assert "fit few" in str(error)
+            reject()
         books = run_books(whole)
         assert books.unbalanced() == []
         assert books.total("in", "read")[0] == 151
