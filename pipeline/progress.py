@@ -6,7 +6,6 @@ import sys
 import time
 from typing import Protocol, TextIO
 
-from pipeline.books import Books
 from pipeline.store import Commit
 
 
@@ -89,9 +88,14 @@ class PlainLines:
 
 def amounts(commit: Commit) -> tuple[int, int, int]:
     """(documents, bytes, dropped documents) that a unit of a row block went through; zeros for other units."""
-    books = Books(commit.books)
-    stages = [entry.stage for entry in books if entry.kind == "in"]
-    if not stages:
-        return 0, 0, 0
-    most = max((books.total("in", stage) for stage in set(stages)), default=(0, 0))
-    return most[0], most[1], books.total("dropped")[0]
+    came: dict[str, list[int]] = {}
+    dropped = 0
+    for stage, _, _, kind, _, documents, n_bytes in commit.books:
+        if kind == "in":
+            line = came.setdefault(stage, [0, 0])
+            line[0] += documents
+            line[1] += n_bytes
+        elif kind == "dropped":
+            dropped += documents
+    most = max(came.values(), default=[0, 0])
+    return most[0], most[1], dropped

@@ -1,0 +1,349 @@
+"""The ``gristmill`` command. Every command imports what it needs when it runs, so that ``--help`` is quick.
+
+Errors that a user can mend are printed without a traceback (exit code 1; 2 for wrong usage). Ctrl-C keeps finished
+work and says how to go on (130).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pipeline.errors import GristmillError
+
+if TYPE_CHECKING:
+    from pipeline.opened import OpenedRun
+    from pipeline.stored_run import StoredRun
+
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """Turns our errors into messages, for all commands alike."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GristmillError as error:
+            _complain(str(error))
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            _complain("interrupted; finished work is kept: run the same command again to go on")
+            raise typer.Exit(INTERRUPTED) from error
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="gristmill",
+    help="Pre-training corpora from one recipe: curated, deduplicated, mixed, tokenized, and accounted for.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+mix_app = typer.Typer(cls=Commands, help="The training mix.", no_args_is_help=True, rich_markup_mode=None)
+tokens_app = typer.Typer(cls=Commands, help="Token shards.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(mix_app, name="mix")
+app.add_typer(tokens_app, name="tokens")
+
+RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name below ./runs.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME.KEY=VALUE", help="Set any key of the recipe; may be repeated."),
+]
+Query = Annotated[str, typer.Argument(metavar="ID", help="An id, a URL, a part of one, or an address.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        import gristmill
+
+        print(gristmill.__version__)
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]
+
+
+@app.callback()
+def _start(version: Version = False) -> None:
+    import gristmill
+
+    for place in gristmill.shadowed():
+        _note(f"note: {place} has the name of one of Gristmill's packages; it is not used")
+
+
+@app.command("run")
+def run_command(
+    recipe: RecipePath,
+    settings: Settings = None,
+    sample: Annotated[float | None, typer.Option(help="Run a share of the documents, as in 0.01.")] = None,
+    executor: Annotated[str | None, typer.Option(help="ray or local.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Tasks at a time.")] = None,
+    address: Annotated[str | None, typer.Option(help="Address of a Ray cluster.")] = None,
+) -> None:
+    """Run a recipe; what is in the store already is not computed again."""
+    _check_options(sample, executor, workers)
+    from pipeline.run_recipe import run_recipe
+    from pipeline.terminal import run_progress
+
+    progress = run_progress()
+    try:
+        folder = run_recipe(
+            recipe,
+            overrides=settings or (),
+            sample=sample,
+            executor=executor,
+            workers=workers,
+            address=address,
+            progress=progress,
+        )
+    finally:
+        progress.close()
+    _print_report(folder)
+
+
+def _check_options(sample: float | None, executor: str | None, workers: int | None) -> None:
+    if sample is not None and not 0 < sample <= 1:
+        raise typer.BadParameter("give a share above 0 and up to 1, as in 0.01", param_hint="--sample")
+    if executor not in (None, "ray", "local"):
+        raise typer.BadParameter("known are ray and local", param_hint="--executor")
+    if workers is not None and workers < 1:
+        raise typer.BadParameter("give a number of 1 or more", param_hint="--workers")
+
+
+@app.command("plan")
+def plan_command(
+    recipe: RecipePath,
+    settings: Settings = None,
+    sample: Annotated[float | None, typer.Option(help="As for run.")] = None,
+) -> None:
+    """Check a recipe, say what is in the store already, and estimate the disk it needs. Reads no document."""
+    _check_options(sample, None, None)
+    from pipeline.plan import make_plan
+    from pipeline.plan_table import print_plan
+    from pipeline.recipe_loader import load_recipe
+    from pipeline.run_recipe import run_folder
+    from pipeline.store_walk import walk_store
+    from pipeline.terminal import console, text
+
+    loaded = load_recipe(recipe, settings or ())
+    plan = make_plan(loaded, sample)
+    out = console()
+    print_plan(plan, walk_store(plan, run_folder(loaded, sample)), out)
+    out.print(text(f"next: gristmill run {recipe}", "bold"), soft_wrap=True)
+
+
+@app.command("status")
+def status_command(run: Annotated[str | None, typer.Argument(metavar="[RUN]")] = None) -> None:
+    """The runs below ./runs, or how far one run is."""
+    from pipeline.runs import find_run
+    from pipeline.status import print_run, print_runs
+    from pipeline.terminal import console
+
+    if run is None:
+        print_runs("runs", console())
+    else:
+        print_run(find_run(run), console())
+
+
+@app.command("gc")
+def gc_command(
+    workspace: Annotated[str, typer.Argument(metavar="WORKSPACE", help="The folder that holds store and runs.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be freed.")] = False,
+) -> None:
+    """Free what no run in WORKSPACE/runs needs of WORKSPACE/store."""
+    from pipeline import figures
+    from pipeline.gc import collect_garbage
+
+    freed = collect_garbage(workspace, dry_run)
+    print(f"kept: {', '.join(freed.kept) or 'no run'}")
+    if freed.running:
+        print(f"at work: {', '.join(freed.running)}; only left-overs older than a day are freed until they end")
+    said = "would free" if dry_run else "freed"
+    print(
+        f"{said} {figures.size(freed.bytes)}: {freed.blocks} blocks, {freed.units} units of others, "
+        f"{freed.files} files of killed attempts"
+    )
+
+
+@app.command("report")
+def report_command(
+    run: RunName,
+    other: Annotated[str | None, typer.Argument(metavar="[RUN2]", help="Show how this one differs.")] = None,
+) -> None:
+    """The reduction table of a run, or what differs between two."""
+    from pipeline.runs import find_run
+
+    if other is None:
+        _print_report(find_run(run))
+        return
+    from pipeline.report import read_report
+    from pipeline.report_difference import print_difference
+    from pipeline.stored_run import StoredRun
+    from pipeline.terminal import console
+
+    folders = find_run(run), find_run(other)
+    one, two = (StoredRun.open(folder).recipe_text for folder in folders)
+    print_difference(read_report(folders[0]), read_report(folders[1]), (one, two), console())
+
+
+@app.command("why")
+def why_command(run: RunName, query: Query) -> None:
+    """What happened to one document, and why."""
+    from pipeline.find_document import find_document, quarantined_records
+    from pipeline.terminal import console
+    from pipeline.why import tell
+    from pipeline.why_text import print_quarantined, print_story
+
+    stored = _stored(run)
+    records = quarantined_records(stored, query)
+    if records:
+        print_quarantined(records, console())
+        return
+    print_story(stored, tell(stored, find_document(stored, query)), console())
+
+
+@app.command("sample")
+def sample_command(
+    run: RunName,
+    rule: Annotated[str | None, typer.Option(help="kept, or a rule: word_count:too_short, or a part of it.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
+    language: Annotated[str | None, typer.Option(help="Only of this language.")] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many of each rule.")] = 3,
+) -> None:
+    """Some dropped or kept documents, personal data masked."""
+    from pipeline.sample_text import print_samples
+    from pipeline.terminal import console
+
+    print_samples(_opened(run).samples(), console(), rule, source, language, n)
+
+
+@app.command("whatif")
+def whatif_command(run: RunName, settings: Settings = None) -> None:
+    """What other thresholds would have done, from stored signals."""
+    if not settings:
+        raise typer.BadParameter("give a threshold, as in --set word_count.min_words=80", param_hint="--set")
+    from pipeline.report_build import stage_order
+    from pipeline.terminal import console
+    from pipeline.whatif import what_if
+    from pipeline.whatif_table import print_what_if
+
+    stored = _stored(run)
+    print_what_if(what_if(stored, settings), console(), [stage[0] for stage in stage_order(stored)])
+
+
+@app.command("dups")
+def dups_command(run: RunName, query: Query) -> None:
+    """The copies of a document, as corpus stages found them."""
+    from pipeline.find_document import find_document
+    from pipeline.terminal import console
+    from pipeline.why_text import print_copies
+
+    stored = _stored(run)
+    print_copies(stored, find_document(stored, query), console())
+
+
+@app.command("schema")
+def schema_command(
+    report: Annotated[bool, typer.Option("--report", help="Of report.json instead of recipes.")] = False,
+) -> None:
+    """JSON Schema of recipes (for editors), or of report.json."""
+    if report:
+        from pipeline.report_model import report_schema
+
+        schema = report_schema()
+    else:
+        from pipeline.recipe_schema import recipe_schema
+
+        schema = recipe_schema()
+    print(json.dumps(schema, indent=2, ensure_ascii=False))
+
+
+@app.command("train")
+def train_command(run: RunName) -> None:
+    """Train again on the mix of a run, as its recipe says."""
+    from pipeline.run_recipe import sequence_length, train_run
+    from pipeline.runs import load_run, lock
+
+    stored = _stored(run)
+    recipe = stored.recipe
+    if recipe.train is None or not stored.folder.child("mix").exists("plan.json"):
+        raise GristmillError(
+            f"run {stored.run.name} has nothing to train", remedy="its recipe needs `tokenize`, `mix` and `train`"
+        )
+    with lock(stored.folder):
+        train_run(recipe, stored.folder, sequence_length(recipe))
+        from pipeline.report import write_report
+
+        write_report(load_run(stored.run.folder))
+    _print_report(stored.run.folder)
+
+
+@mix_app.command("preview")
+def mix_preview(run: RunName) -> None:
+    """The mix of a run: what was asked for, what came of it."""
+    from pipeline.mix_text import print_mix
+    from pipeline.terminal import console
+
+    print_mix(_stored(run), console())
+
+
+@tokens_app.command("inspect")
+def tokens_inspect(run: RunName) -> None:
+    """What the token shards of a run hold."""
+    from pipeline.terminal import console
+    from pipeline.tokens_text import print_tokens
+
+    print_tokens(_stored(run), console())
+
+
+def _print_report(folder: str) -> None:
+    from pipeline.report import read_report, read_timings
+    from pipeline.report_table import print_report
+    from pipeline.terminal import console
+
+    report = read_report(folder)
+    timings = read_timings(folder) if report.run.status == "finished" else None
+    print_report(report, console(), _near(folder), timings)
+
+
+def _near(folder: str) -> str:
+    """The folder as seen from here, where it lies below the working directory."""
+    if "://" in folder:
+        return folder
+    path = os.path.relpath(folder)
+    return folder if path.startswith(os.pardir) else path
+
+
+def _opened(run: str) -> OpenedRun:
+    import gristmill
+
+    return gristmill.open(run)
+
+
+def _stored(run: str) -> StoredRun:
+    return _opened(run).stored
+
+
+def _complain(message: str) -> None:
+    from pipeline.inert import inert
+
+    print(inert(f"gristmill: {message}"), file=sys.stderr)
+
+
+def _note(message: str) -> None:
+    from pipeline.inert import inert
+
+    print(inert(message), file=sys.stderr)
