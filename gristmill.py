@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.opened import OpenedRun
+    from pipeline.reports.opened import OpenedRun
 
 __all__ = ["main", "open", "run", "shadowed"]
 __version__ = "0.1.0"
@@ -72,7 +72,7 @@ def run(
     documents, by content hash. ``execution``: ``executor`` ("ray" or "local"), ``workers``, ``address``.
     Raises :class:`pipeline.errors.GristmillError` with what to do.
     """
-    from pipeline.opened import OpenedRun
+    from pipeline.reports.opened import OpenedRun
     from pipeline.run_recipe import run_recipe
 
     return OpenedRun(run_recipe(os.fspath(recipe), overrides=overrides, sample=sample, **execution))
@@ -80,7 +80,7 @@ def run(
 
 def open(run: str | os.PathLike[str]) -> OpenedRun:  # noqa: A001 - the name users expect: gristmill.open(run)
     """Open a finished or interrupted run (its folder, or its name below ``./runs``): Arrow tables of what it holds."""
-    from pipeline.opened import OpenedRun
+    from pipeline.reports.opened import OpenedRun
     from pipeline.runs import find_run
 
     return OpenedRun(find_run(os.fspath(run)))

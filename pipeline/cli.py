@@ -17,8 +17,8 @@ from typer.core import TyperGroup
 from pipeline.errors import GristmillError
 
 if TYPE_CHECKING:
-    from pipeline.opened import OpenedRun
-    from pipeline.stored_run import StoredRun
+    from pipeline.reports.opened import OpenedRun
+    from pipeline.reports.stored_run import StoredRun
 
 INTERRUPTED = 130
 
@@ -132,10 +132,10 @@ def plan_command(
     """Check a recipe, say what is in the store already, and estimate the disk it needs. Reads no document."""
     _check_options(sample, None, None)
     from pipeline.plan import make_plan
-    from pipeline.plan_table import print_plan
-    from pipeline.recipe_loader import load_recipe
+    from pipeline.recipe.loader import load_recipe
+    from pipeline.reports.plan_table import print_plan
+    from pipeline.reports.store_walk import walk_store
     from pipeline.run_recipe import run_folder
-    from pipeline.store_walk import walk_store
     from pipeline.terminal import console, text
 
     loaded = load_recipe(recipe, settings or ())
@@ -148,8 +148,8 @@ def plan_command(
 @app.command("status")
 def status_command(run: Annotated[str | None, typer.Argument(metavar="[RUN]")] = None) -> None:
     """The runs below ./runs, or how far one run is."""
+    from pipeline.reports.status import print_run, print_runs
     from pipeline.runs import find_run
-    from pipeline.status import print_run, print_runs
     from pipeline.terminal import console
 
     if run is None:
@@ -164,8 +164,8 @@ def gc_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be freed.")] = False,
 ) -> None:
     """Free what no run in WORKSPACE/runs needs of WORKSPACE/store."""
-    from pipeline import figures
     from pipeline.gc import collect_garbage
+    from pipeline.reports import figures
 
     freed = collect_garbage(workspace, dry_run)
     print(f"kept: {', '.join(freed.kept) or 'no run'}")
@@ -189,9 +189,9 @@ def report_command(
     if other is None:
         _print_report(find_run(run))
         return
-    from pipeline.report import read_report
-    from pipeline.report_difference import print_difference
-    from pipeline.stored_run import StoredRun
+    from pipeline.reports.difference import print_difference
+    from pipeline.reports.report import read_report
+    from pipeline.reports.stored_run import StoredRun
     from pipeline.terminal import console
 
     folders = find_run(run), find_run(other)
@@ -202,10 +202,10 @@ def report_command(
 @app.command("why")
 def why_command(run: RunName, query: Query) -> None:
     """What happened to one document, and why."""
-    from pipeline.find_document import find_document, quarantined_records
+    from pipeline.reports.find_document import find_document, quarantined_records
+    from pipeline.reports.why import tell
+    from pipeline.reports.why_text import print_quarantined, print_story
     from pipeline.terminal import console
-    from pipeline.why import tell
-    from pipeline.why_text import print_quarantined, print_story
 
     stored = _stored(run)
     records = quarantined_records(stored, query)
@@ -224,7 +224,7 @@ def sample_command(
     n: Annotated[int, typer.Option("-n", min=1, help="How many of each rule.")] = 3,
 ) -> None:
     """Some dropped or kept documents, personal data masked."""
-    from pipeline.sample_text import print_samples
+    from pipeline.reports.sample_text import print_samples
     from pipeline.terminal import console
 
     print_samples(_opened(run).samples(), console(), rule, source, language, n)
@@ -235,10 +235,10 @@ def whatif_command(run: RunName, settings: Settings = None) -> None:
     """What other thresholds would have done, from stored signals."""
     if not settings:
         raise typer.BadParameter("give a threshold, as in --set word_count.min_words=80", param_hint="--set")
-    from pipeline.report_build import stage_order
+    from pipeline.reports.build import stage_order
+    from pipeline.reports.whatif import what_if
+    from pipeline.reports.whatif_table import print_what_if
     from pipeline.terminal import console
-    from pipeline.whatif import what_if
-    from pipeline.whatif_table import print_what_if
 
     stored = _stored(run)
     print_what_if(what_if(stored, settings), console(), [stage[0] for stage in stage_order(stored)])
@@ -247,9 +247,9 @@ def whatif_command(run: RunName, settings: Settings = None) -> None:
 @app.command("dups")
 def dups_command(run: RunName, query: Query) -> None:
     """The copies of a document, as corpus stages found them."""
-    from pipeline.find_document import find_document
+    from pipeline.reports.find_document import find_document
+    from pipeline.reports.why_text import print_copies
     from pipeline.terminal import console
-    from pipeline.why_text import print_copies
 
     stored = _stored(run)
     print_copies(stored, find_document(stored, query), console())
@@ -261,11 +261,11 @@ def schema_command(
 ) -> None:
     """JSON Schema of recipes (for editors), or of report.json."""
     if report:
-        from pipeline.report_model import report_schema
+        from pipeline.reports.model import report_schema
 
         schema = report_schema()
     else:
-        from pipeline.recipe_schema import recipe_schema
+        from pipeline.recipe.schema import recipe_schema
 
         schema = recipe_schema()
     print(json.dumps(schema, indent=2, ensure_ascii=False))
@@ -285,7 +285,7 @@ def train_command(run: RunName) -> None:
         )
     with lock(stored.folder):
         train_run(recipe, stored.folder, sequence_length(recipe))
-        from pipeline.report import write_report
+        from pipeline.reports.report import write_report
 
         write_report(load_run(stored.run.folder))
     _print_report(stored.run.folder)
@@ -294,7 +294,7 @@ def train_command(run: RunName) -> None:
 @mix_app.command("preview")
 def mix_preview(run: RunName) -> None:
     """The mix of a run: what was asked for, what came of it."""
-    from pipeline.mix_text import print_mix
+    from pipeline.reports.mix_text import print_mix
     from pipeline.terminal import console
 
     print_mix(_stored(run), console())
@@ -303,15 +303,15 @@ def mix_preview(run: RunName) -> None:
 @tokens_app.command("inspect")
 def tokens_inspect(run: RunName) -> None:
     """What the token shards of a run hold."""
+    from pipeline.reports.tokens_text import print_tokens
     from pipeline.terminal import console
-    from pipeline.tokens_text import print_tokens
 
     print_tokens(_stored(run), console())
 
 
 def _print_report(folder: str) -> None:
-    from pipeline.report import read_report, read_timings
-    from pipeline.report_table import print_report
+    from pipeline.reports.report import read_report, read_timings
+    from pipeline.reports.table import print_report
     from pipeline.terminal import console
 
     report = read_report(folder)
@@ -338,12 +338,12 @@ def _stored(run: str) -> StoredRun:
 
 
 def _complain(message: str) -> None:
-    from pipeline.inert import inert
+    from pipeline.reports.inert import inert
 
     print(inert(f"gristmill: {message}"), file=sys.stderr)
 
 
 def _note(message: str) -> None:
-    from pipeline.inert import inert
+    from pipeline.reports.inert import inert
 
     print(inert(message), file=sys.stderr)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.corpus_block import (
+from pipeline.blocks.corpus import (
     FAN_IN,
     LinkWork,
     MergeWork,
@@ -20,11 +20,15 @@ from pipeline.corpus_block import (
     merge_units,
     resolve_units,
 )
+from pipeline.blocks.fit import FinishUnit, FinishWork, SummarizeWork, artifact_role
+from pipeline.blocks.ingest import IngestWork, ingested_units
+from pipeline.blocks.reading import BlockUnit, Patches, SourceUnit
+from pipeline.blocks.rows import RowsWork
+from pipeline.blocks.sorted_runs import Run as SortedRun
+from pipeline.blocks.work import Unit, Work
 from pipeline.errors import GristmillError, StoreError
 from pipeline.executors.contract import Executor
 from pipeline.fingerprint import digest
-from pipeline.fit_block import FinishUnit, FinishWork, SummarizeWork, artifact_role
-from pipeline.ingest_block import IngestWork, ingested_units
 from pipeline.plan import (
     Block,
     CorpusBlock,
@@ -37,13 +41,9 @@ from pipeline.plan import (
 )
 from pipeline.progress import Progress
 from pipeline.quarantine import check_errors
-from pipeline.reading import BlockUnit, Patches, SourceUnit
-from pipeline.rows_block import RowsWork
 from pipeline.runs import RunBlock, publish
-from pipeline.sorted_runs import Run as SortedRun
 from pipeline.storage import Folder
 from pipeline.store import Commit
-from pipeline.work import Unit, Work
 from stages import catalogue
 from stages.contract import FitRef
 
@@ -221,8 +221,7 @@ class Engine:
     # tokens
 
     def _run_tokens(self, block: TokensBlock) -> None:
-        from pipeline.tokens.shard_writer import plan_shards
-        from pipeline.tokens_block import (
+        from pipeline.blocks.tokens import (
             INDEX,
             PART,
             SHARD,
@@ -234,6 +233,7 @@ class Engine:
             TokenizeWork,
             shard_name,
         )
+        from pipeline.tokens.shard_writer import plan_shards
 
         named = block.tokenizer
         tokenizer = self.artifacts[named.fit] if isinstance(named, FitRef) else named

@@ -15,16 +15,16 @@ from typing import Any
 import pyarrow as pa
 
 from classifiers.errors import ModelError
-from pipeline.corpus_block import CorpusSpec
+from pipeline.blocks.corpus import CorpusSpec
+from pipeline.blocks.fit import FitSpec, measuring_steps
+from pipeline.blocks.models import file_hashes, models_of
+from pipeline.blocks.reading import SourceReader, SourceUnit
+from pipeline.blocks.rows import CorpusUse
+from pipeline.blocks.steps import RouteStep, StageStep, Step, extended, stage_steps, written_columns
 from pipeline.errors import RecipeError, StoreError
 from pipeline.fingerprint import digest, library_versions
-from pipeline.fit_block import FitSpec, measuring_steps
-from pipeline.models import file_hashes, models_of
-from pipeline.reading import SourceReader, SourceUnit
-from pipeline.recipe import FitUse, Recipe, RouteUse, StageUse, TokenizerFit
-from pipeline.recipe_types import effect
-from pipeline.rows_block import CorpusUse
-from pipeline.steps import RouteStep, StageStep, Step, extended, stage_steps, written_columns
+from pipeline.recipe.config_types import effect
+from pipeline.recipe.model import FitUse, Recipe, RouteUse, StageUse, TokenizerFit
 from pipeline.storage import Folder
 from pipeline.store import FORMAT_VERSION, BlockStore
 from stages import catalogue

@@ -14,9 +14,9 @@ from pipeline.engine import Engine, make_executor
 from pipeline.errors import GristmillError
 from pipeline.plan import Plan, make_plan
 from pipeline.progress import Progress, Silent
-from pipeline.recipe import DEFAULT_SEQUENCE_LENGTH, Recipe
-from pipeline.recipe_loader import load_recipe
-from pipeline.resolved_recipe import resolved_recipe
+from pipeline.recipe.loader import load_recipe
+from pipeline.recipe.model import DEFAULT_SEQUENCE_LENGTH, Recipe
+from pipeline.recipe.resolved import resolved_recipe
 from pipeline.runs import Run, lock, new_run, with_blocks
 from pipeline.storage import Folder, filesystem
 
@@ -141,6 +141,6 @@ def train(options: dict[str, Any]) -> None:
 
 
 def _report(run: Run, progress: Progress) -> None:
-    from pipeline.report import write_report
+    from pipeline.reports.report import write_report
 
     write_report(run)

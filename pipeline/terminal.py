@@ -1,7 +1,7 @@
 """The terminal: one console for what commands print, and the live display of a run.
 
 Live lines only where the error stream is a terminal; plain lines elsewhere (:class:`pipeline.progress.PlainLines`).
-What is printed is plain text when it is piped. Text of documents and names go through :mod:`pipeline.inert` and are
+What is printed is plain text when it is piped. Text of documents and names go through :mod:`pipeline.reports.inert` and are
 never read as markup: ``word_count[zh]`` is a name.
 """
 
@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from pipeline import figures
-from pipeline.inert import inert, one_line
 from pipeline.progress import PlainLines, amounts
 from pipeline.progress import Progress as RunProgress
+from pipeline.reports import figures
+from pipeline.reports.inert import inert, one_line
 from pipeline.store import Commit
 
 PIPED_WIDTH = 110

@@ -2,7 +2,7 @@
 
 Failures fall into three kinds. An error that the user must mend (GristmillError) and a bug in a stage stop the
 run. A system failure (a worker dies, a node goes, the object store answers nothing) is retried. A unit that has
-killed its worker twice is searched for the row that does it (:mod:`pipeline.crash`).
+killed its worker twice is searched for the row that does it (:mod:`pipeline.blocks.crash`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline.blocks.work import Unit, Work
 from pipeline.store import Commit
-from pipeline.work import Unit, Work
 
 SYSTEM_RETRIES = 4
 """Times that a unit is tried again after a failure that is not its own (node lost, connection reset)."""

@@ -15,11 +15,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 
 import gristmill
-from pipeline.crash import run_around_crashes
+from pipeline.blocks.crash import run_around_crashes
+from pipeline.blocks.work import Unit, Work
 from pipeline.executors.contract import CRASHES, SYSTEM_RETRIES
 from pipeline.executors.worker import run_unit
 from pipeline.store import Commit
-from pipeline.work import Unit, Work
 
 WINDOW = 2
 """Units in flight per worker: one at work and one waiting."""

@@ -20,11 +20,11 @@ import ray
 from ray.exceptions import RayError, RayTaskError, WorkerCrashedError
 
 import gristmill
-from pipeline.crash import run_around_crashes
+from pipeline.blocks.crash import run_around_crashes
+from pipeline.blocks.work import Unit, Work
 from pipeline.errors import StoreError
 from pipeline.executors.contract import CRASHES, SYSTEM_RETRIES
 from pipeline.store import Commit
-from pipeline.work import Unit, Work
 
 WINDOW = 2
 

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import pyarrow as pa
 
+from pipeline.blocks.work import Unit, Work
 from pipeline.errors import GristmillError, StageBug
 from pipeline.store import Commit
-from pipeline.work import Unit, Work
 
 RETRIED = (OSError, TimeoutError)
 """Exceptions that say something about the system, not about the data."""

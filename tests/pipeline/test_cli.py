@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 import gristmill
 from pipeline.cli import app
 from tests.pipeline.corpora import write_corpus, write_recipe
-from tests.pipeline.finished_runs import small_run
+from tests.pipeline.reports.finished_runs import small_run
 
 COMMANDS = (
     "run", "plan", "status", "gc", "report", "why", "sample", "whatif", "dups", "schema", "train", "mix", "tokens",

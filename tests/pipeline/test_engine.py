@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from pipeline import run_recipe as running
+from pipeline.blocks.work import Unit, Work
 from pipeline.executors.local import LocalExecutor
 from pipeline.runs import Run, data_checksums, run_books
 from pipeline.store import Commit
-from pipeline.work import Unit, Work
 from tests.pipeline.corpora import RECIPE, run, text, write_corpus, write_jsonl, write_recipe
 
 

@@ -13,11 +13,11 @@ import gristmill
 from pipeline.engine import Engine
 from pipeline.errors import GristmillError, RunNotFound
 from pipeline.gc import OLD_SECONDS, collect_garbage
+from pipeline.reports.status import folder_bytes
 from pipeline.runs import data_checksums, lock
-from pipeline.status import folder_bytes
 from pipeline.storage import Folder
 from tests.pipeline.corpora import run
-from tests.pipeline.finished_runs import small_run
+from tests.pipeline.reports.finished_runs import small_run
 
 
 def files(root: Path) -> set[str]:

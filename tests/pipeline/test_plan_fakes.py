@@ -12,14 +12,14 @@ import pyarrow as pa
 import pytest
 
 from pipeline import plan as planning
-from pipeline.corpus_block import CorpusSpec
+from pipeline.blocks.corpus import CorpusSpec
+from pipeline.blocks.models import forget
+from pipeline.blocks.steps import StageStep, stage_steps
 from pipeline.errors import RecipeError, SourceError, StageBug, StoreError
-from pipeline.models import forget
 from pipeline.plan import CorpusBlock, FitBlock, Plan, RowsBlock, make_plan, resolve_steps
-from pipeline.recipe import FitUse, Places, Recipe, RouteUse, SourceUse, StageUse
+from pipeline.recipe.model import FitUse, Places, Recipe, RouteUse, SourceUse, StageUse
 from pipeline.sources import catalogue as sources
 from pipeline.sources.contract import Partition, Piece, SourceBatch, SourceConfig, SourceKind
-from pipeline.steps import StageStep, stage_steps
 from stages import catalogue
 from stages.contract import BASE_COLUMNS, FitConfig, FitInput, FitRef
 from stages.dedup.exact_dedup import ExactDedup

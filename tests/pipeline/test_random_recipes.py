@@ -11,11 +11,11 @@ from hypothesis import Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from pipeline import run_recipe as running
+from pipeline.blocks.work import Unit, Work
 from pipeline.errors import GristmillError
 from pipeline.executors.local import LocalExecutor
 from pipeline.runs import data_checksums, run_books
 from pipeline.store import Commit
-from pipeline.work import Unit, Work
 from tests.pipeline.corpora import run, write_corpus
 
 HEAD = """

@@ -15,8 +15,8 @@ import pytest
 from benchmarks.planted.damaged import DAMAGED
 from benchmarks.planted.edits import jaccard, shingles, similarity
 from benchmarks.planted.make import MOST_ALIKE, write
-from pipeline.recipe import StageUse
-from pipeline.recipe_loader import load_recipe
+from pipeline.recipe.loader import load_recipe
+from pipeline.recipe.model import StageUse
 from pipeline.sources.jsonl import SOURCE as JSONL
 from stages import catalogue
 from stages.contract import RowStage

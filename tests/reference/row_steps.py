@@ -1,4 +1,4 @@
-"""Slow, obvious twin of ``pipeline.steps``: one document after the other goes through the fake stages."""
+"""Slow, obvious twin of ``pipeline.blocks.steps``: one document after the other goes through the fake stages."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.blocks.steps import RouteStep, StageStep, Step
 from pipeline.books import Books
-from pipeline.steps import RouteStep, StageStep, Step
 from tests.fake_stages import kind_of, share_of
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from classifiers.errors import ModelError
 from classifiers.labels import canonical
-from pipeline.rules import first_broken, stored_signal
+from pipeline.blocks.rules import first_broken, stored_signal
 from stages.contract import Applied
 from stages.language import STAGE, LanguageConfig, LanguageModel, apply, check, load, rules
 from tests.stages.hostile import ROWS, TEXT, batch, chunked, long_bytes, values

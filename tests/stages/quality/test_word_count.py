@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.rules import first_broken, stored_signal
+from pipeline.blocks.rules import first_broken, stored_signal
 from stages.contract import Applied
 from stages.quality.word_count import STAGE, WordCountConfig, apply, rules
 from tests.reference.words import words
