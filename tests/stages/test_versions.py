@@ -1,0 +1,89 @@
+"""A stage whose output changes must say so: its version is part of what names stored work.
+
+``python -m tests.stages.test_versions`` stores the digests anew, once the version of the stage was raised.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.fingerprint import digest
+from stages import catalogue
+from stages.contract import SIGNAL, CorpusStage, FitStep, RowStage
+from tests.batches import documents
+from tests.stages.hostile import ROWS
+
+STORED = Path(__file__).with_name("versions.json")
+FIT_SETTINGS: dict[str, dict[str, Any]] = {
+    "percentile": {"signal": "word_count.words", "quantile": 0.5},
+    "bpe_tokenizer": {"vocab_size": 300},
+}
+
+
+def batch() -> pa.RecordBatch:
+    """The fixed input: hostile rows and ordinary prose in some languages, some of it twice."""
+    prose = [
+        "The ferry left at noon, and nobody on the pier could say when it would come back.",
+        "Die Fähre fuhr mittags ab, und niemand am Kai wusste, wann sie wiederkommt.\r\nNiemand.",
+        "渡船中午离开了码头，没有人知道它什么时候回来。",
+        "フェリーは正午に出て、いつ戻るのか誰も知らなかった。",
+        "Паром ушёл в полдень, и никто на пристани не знал, когда он вернётся.",
+    ]
+    return documents([*prose, *ROWS, *prose, "e\u0301te\u0301 \u212b"])
+
+
+def output(kind: str) -> str:
+    """Digest of everything that the stage or fit makes of the fixed input."""
+    found: RowStage | CorpusStage | FitStep = catalogue.fit(kind) if kind in catalogue.FITS else catalogue.stage(kind)
+    if isinstance(found, FitStep):
+        return digest(_fit_output(found).hex())
+    config = found.config(name=kind)
+    if isinstance(found, CorpusStage):
+        records = found.sketch(batch(), config)
+        order = np.lexsort([records.column(name).to_numpy() for name in ("_address", "key_low", "key_high")])
+        patches = found.resolve(found.link(records.take(pa.array(order)), config), config)
+        return digest([records.to_pydict(), patches.to_pydict()])
+    model = found.load(config, {name: str(path) for name, path in found.resources(config).items()})
+    made = found.apply(batch(), config, model)
+    parts = {**made.columns, **made.signals, **made.cut}
+    return digest({name: _plain(values) for name, values in sorted(parts.items())})
+
+
+def _fit_output(fit: FitStep) -> bytes:
+    config = fit.config(**FIT_SETTINGS[fit.kind])
+    rows = batch()
+    rows = rows.append_column(SIGNAL, pa.array(np.arange(rows.num_rows), pa.int64()))
+    return fit.finish(fit.merge([fit.summarize(rows, config)], config), config)
+
+
+def _plain(values: Any) -> list[Any]:
+    listed: list[Any] = values.to_pylist() if isinstance(values, pa.Array) else values.tolist()
+    return [round(value, 4) if isinstance(value, float) else value for value in listed]
+
+
+def versions() -> dict[str, dict[str, Any]]:
+    """Kind → version and digest of its output."""
+    kinds = [*catalogue.STAGES, *catalogue.FITS]
+    made = {kind: catalogue.fit(kind) if kind in catalogue.FITS else catalogue.stage(kind) for kind in kinds}
+    return {kind: {"version": made[kind].version, "output": output(kind)} for kind in kinds}
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("kind", [*catalogue.STAGES, *catalogue.FITS])
+def test_other_output_needs_another_version(kind: str) -> None:
+    """The output on fixed input is the stored one of this version."""
+    stored = json.loads(STORED.read_text())
+    assert kind in stored, "a new stage: run python -m tests.stages.test_versions"
+    found = catalogue.fit(kind) if kind in catalogue.FITS else catalogue.stage(kind)
+    assert found.version == stored[kind]["version"], "raised: run python -m tests.stages.test_versions"
+    assert output(kind) == stored[kind]["output"], f"{kind} gives other output: raise its version"
+
+
+if __name__ == "__main__":
+    STORED.write_text(json.dumps(versions(), indent=1, sort_keys=True) + "\n")
