@@ -131,8 +131,8 @@ def train(options: dict[str, Any]) -> None:
     """Run the trainer with those options. Raises GristmillError if it fails."""
     arguments = [text for key, value in options.items() for text in (f"--{key.replace('_', '-')}", str(value))]
     code = (
-        f"import sys; root = {gristmill.ROOT!r}; sys.path.insert(0, root); import gristmill, runpy; sys.path.remove(root); "
-        "runpy.run_module('trainer', run_name='__main__', alter_sys=True)"
+        f"import sys; root = {gristmill.ROOT!r}; sys.path.insert(0, root); import gristmill, runpy; "
+        "sys.path.remove(root); runpy.run_module('trainer', run_name='__main__', alter_sys=True)"
     )
     sys.stdout.flush()
     if subprocess.run([sys.executable, "-c", code, *arguments], check=False).returncode:

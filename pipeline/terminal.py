@@ -1,8 +1,8 @@
 """The terminal: one console for what commands print, and the live display of a run.
 
 Live lines only where the error stream is a terminal; plain lines elsewhere (:class:`pipeline.progress.PlainLines`).
-What is printed is plain text when it is piped. Text of documents and names go through :mod:`pipeline.reports.inert` and are
-never read as markup: ``word_count[zh]`` is a name.
+What is printed is plain text when it is piped. Text of documents and names go through :mod:`pipeline.reports.inert`
+and are never read as markup: ``word_count[zh]`` is a name.
 """
 
 from __future__ import annotations

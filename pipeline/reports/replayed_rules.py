@@ -1,8 +1,8 @@
 """Rules judged again on stored signals: the books that other thresholds would have given.
 
 Stages are walked in the order of the recipe, batch by batch, with the run's own rule code
-(:func:`pipeline.blocks.rules.first_broken`) on the stored values; no text is read. What a stage measured is known for rows
-that reached it in the run. A row that the run dropped and the new rules keep is *released*: at the next stage that
+(:func:`pipeline.blocks.rules.first_broken`) on the stored values; no text is read. What a stage measured is known for
+rows that reached it in the run. A row that the run dropped and the new rules keep is *released*: at the next stage that
 could do something to it, its fate is unknown. Decisions of corpus stages are taken as they were.
 
 Sizes: before and after a stage that writes text, from ``<stage>.bytes``. Language: as it came into the block until the
