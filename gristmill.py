@@ -93,6 +93,13 @@ def run_pickled(work: bytes, unit: bytes) -> Any:
     return enter(work, unit)
 
 
+def prepare_worker() -> None:
+    """Have a worker process import what units need, before the first one comes."""
+    from pipeline.executors.worker import prepare
+
+    prepare()
+
+
 def main() -> None:
     """The ``gristmill`` command."""
     from pipeline.cli import app

@@ -49,7 +49,7 @@ def run(name, steps, tasks):
     logs = f"{out}/logs/{name}"
     LocalPipelineExecutor(steps, tasks=tasks, workers=workers, logging_dir=logs, start_method="spawn").run()
 if __name__ == "__main__":
-    config = ExactDedupConfig()
+    config = ExactDedupConfig(content_getter=lambda document: document.text)
     signature = ExactDedupSignature(f"{out}/sigs", config=config, finder_workers=workers)
     run("signature", [JsonlReader(folder), signature], tasks)
     run("find", [ExactFindDedups(f"{out}/sigs", f"{out}/dups", config=config)], workers)
@@ -94,10 +94,11 @@ def peer(folder: str, root: str, tasks: int, workers: int) -> float:
     script = Path(root) / "peer.py"
     script.write_text(PEER)
     started = time.monotonic()
-    subprocess.run(
-        [sys.executable, str(script), folder, f"{root}/peer", str(tasks), str(workers)],
-        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    with open(Path(root) / "peer.log", "w") as log:
+        subprocess.run(
+            [sys.executable, str(script), folder, f"{root}/peer", str(tasks), str(workers)],
+            check=True, stdout=subprocess.DEVNULL, stderr=log,
+        )  # fmt: skip
     return time.monotonic() - started
 
 

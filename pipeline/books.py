@@ -11,7 +11,7 @@ The identity that every stage keeps, in documents and in bytes::
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -80,6 +80,12 @@ class Books:
             documents, n_bytes = int(mask.sum()), int(sizes[mask].sum())
             self.add(stage, source, NO_LANGUAGE, "in", "", documents, n_bytes)
             self.add(stage, source, NO_LANGUAGE, "quarantined", reason, documents, n_bytes)
+
+    def add_skipped(self, source: str, skipped: Mapping[str, tuple[int, int]]) -> None:
+        """Book records that are no documents as come in and dropped by reading. Reason → (records, bytes)."""
+        for reason, (records, n_bytes) in skipped.items():
+            self.add(READ, source, NO_LANGUAGE, "in", "", records, n_bytes)
+            self.add(READ, source, NO_LANGUAGE, "dropped", reason, records, n_bytes)
 
     def rows(self) -> list[list[Any]]:
         """All lines as lists, in a stable order, for JSON."""

@@ -20,6 +20,7 @@ from pipeline.blocks.corpus import (
     merge_units,
     resolve_units,
 )
+from pipeline.blocks.export import ExportWork, export_units, manifest_facts
 from pipeline.blocks.fit import FinishUnit, FinishWork, SummarizeWork, artifact_role
 from pipeline.blocks.ingest import IngestWork, ingested_units
 from pipeline.blocks.reading import BlockUnit, Patches, SourceUnit
@@ -32,6 +33,7 @@ from pipeline.fingerprint import digest
 from pipeline.plan import (
     Block,
     CorpusBlock,
+    ExportBlock,
     FitBlock,
     Plan,
     RowsBlock,
@@ -42,8 +44,9 @@ from pipeline.plan import (
 from pipeline.progress import Progress
 from pipeline.quarantine import check_errors
 from pipeline.runs import RunBlock, publish
+from pipeline.sinks.folder import ExportFolder
 from pipeline.storage import Folder
-from pipeline.store import Commit
+from pipeline.store import Commit, DataFile
 from stages import catalogue
 from stages.contract import FitRef
 
@@ -76,6 +79,9 @@ class Engine:
 
     def run(self) -> None:
         """Compute everything that the plan lists."""
+        for block in self.plan.blocks:
+            if isinstance(block, ExportBlock):
+                self.export_folder(block).check()
         self.sources = self._ingest()
         for block in self.plan.blocks:
             if isinstance(block, RowsBlock):
@@ -86,11 +92,13 @@ class Engine:
                 self._run_fit(block)
             elif isinstance(block, TokensBlock):
                 self._run_tokens(block)
+            elif isinstance(block, ExportBlock):
+                self._run_export(block)
 
     def phase(self, kind: str, name: str, block: Block | None, work: Work, units: Sequence[Unit]) -> list[Commit]:
         """Run the units that are not committed yet; commits of all, in the order of the units."""
         label = f"{kind}: {name}" if name else kind
-        there = work.store.committed() & {unit.key for unit in units}
+        there = done_units(work, units)
         work.store.describe({"kind": kind, "name": name})
         commits = {commit.unit: commit for commit in work.store.read_many(sorted(there))}
         missing = [unit for unit in units if unit.key not in there]
@@ -132,6 +140,8 @@ class Engine:
             corpus=corpus_use(block.corpus) if block.corpus else None,
             sample=None if block.upstream else self.plan.sample,
             seed=recipe.seed,
+            compression=recipe.compression,
+            stall_seconds=recipe.execution.stall_seconds,
         )
         units: Sequence[SourceUnit | BlockUnit] = self._inputs(block)
         commits = self.phase("rows", block.name, block, work, units)
@@ -256,6 +266,32 @@ class Engine:
         """Make token shards appear in the run's folder. ``files``: name there → data file of the store."""
         for name, source in files.items():
             publish(block.store, source, self.folder.child("tokens"), name)
+
+    # exports
+
+    def export_folder(self, block: ExportBlock) -> ExportFolder:
+        """Where an export's files go."""
+        folder = Folder(block.path) if block.path else self.folder.child("exports").child(block.name)
+        return ExportFolder(folder, (self.plan.recipe.name, block.name))
+
+    def _run_export(self, block: ExportBlock) -> None:
+        corpus = corpus_use(block.corpus) if block.corpus else None
+        work = ExportWork(block.name, block.store, block.spec, self.export_folder(block), corpus)
+        patches = self.patches[block.corpus.fingerprint] if block.corpus else None
+        units = export_units(self.block_units(block.upstream, patches), block.spec, self.plan.recipe.compression)
+        commits = self.phase("export", block.name, block, work, units)
+        self.finish_export(block, [file for commit in commits for file in commit.files.values()])
+
+    def finish_export(self, block: ExportBlock, files: Sequence[DataFile]) -> None:
+        """Write the manifest, and delete what an earlier export left."""
+        facts = {"sample": self.plan.sample, "after": self.plan.recipe.exports[block.name].after}
+        self.export_folder(block).finish(files, manifest_facts(block.spec, facts))
+
+
+def done_units(work: Work, units: Sequence[Unit]) -> set[str]:
+    """Keys of units that need not be computed."""
+    committed = work.store.committed() & {unit.key for unit in units}
+    return work.done(committed) if isinstance(work, ExportWork) else committed
 
 
 def _check_numbers(units: Iterable[SourceUnit]) -> None:

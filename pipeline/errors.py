@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class GristmillError(Exception):
     """Something that the user can mend.
@@ -49,3 +51,21 @@ class StageBug(GristmillError):
 
 class RunNotFound(GristmillError):
     """No run of that name, or it has not got far enough for the question."""
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_NO_PLACE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
+
+
+def disk_error(error: OSError, where: str) -> StoreError | None:
+    """What to tell of an error that trying again does not mend: no room, no access. None for others."""
+    place = str(error.filename or where)
+    if error.errno in _FULL:
+        remedy = (
+            "make room (`gristmill gc` frees what no run needs) and run the same command again: finished work is kept"
+        )
+        return StoreError(f"the disk is full: {error.strerror}", where=place, remedy=remedy)
+    if error.errno in _NO_PLACE:
+        remedy = "give this user access, move what is in the way, or use another folder"
+        return StoreError(f"cannot be used: {error.strerror}", where=place, remedy=remedy)
+    return None

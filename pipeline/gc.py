@@ -151,11 +151,13 @@ class _Block:
         """Free a unit that is not needed: its commit first, so that it never names files that are gone."""
         if units is ALL or commit.unit in units:
             return False
+        # an export's commit names files outside the store, which are the user's
+        files = [file for file in commit.files.values() if file.name.startswith(f"{commit.unit}.")]
         self.freed.units += 1
-        self.freed.bytes += sum(file.bytes for file in commit.files.values())
+        self.freed.bytes += sum(file.bytes for file in files)
         if not self.dry_run:
             self.store.commits.delete(f"{commit.unit}.json")
-            for file in commit.files.values():
+            for file in files:
                 self.store.data.delete(file.name)
         return True
 
@@ -177,4 +179,6 @@ class _Block:
                 folder.fs.delete_file(info.path)
 
     def _may_go(self, info: pafs.FileInfo) -> bool:
-        return not self.freed.running or time.time() - info.mtime.timestamp() > OLD_SECONDS
+        if not self.freed.running:
+            return True
+        return info.mtime is not None and time.time() - info.mtime.timestamp() > OLD_SECONDS

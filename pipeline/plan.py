@@ -7,25 +7,27 @@ reads no document, so it is quick and finds what is wrong before anything is com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 import pyarrow as pa
 
 from classifiers.errors import ModelError
 from pipeline.blocks.corpus import CorpusSpec
+from pipeline.blocks.export import ExportSpec
 from pipeline.blocks.fit import FitSpec, measuring_steps
 from pipeline.blocks.models import file_hashes, models_of
 from pipeline.blocks.reading import SourceReader, SourceUnit
 from pipeline.blocks.rows import CorpusUse
 from pipeline.blocks.steps import RouteStep, StageStep, Step, extended, stage_steps, written_columns
-from pipeline.errors import RecipeError, StoreError
+from pipeline.errors import RecipeError, SourceError, StoreError
+from pipeline.export_plan import check_column, export_path, export_spec
 from pipeline.fingerprint import digest, library_versions
+from pipeline.known_values import check_values
 from pipeline.recipe.config_types import effect
-from pipeline.recipe.model import FitUse, Recipe, RouteUse, StageUse, TokenizerFit
-from pipeline.storage import Folder
+from pipeline.recipe.model import ExportConfig, FitUse, Recipe, RouteUse, StageUse, TokenizerFit
+from pipeline.storage import Folder, check_writable
 from pipeline.store import FORMAT_VERSION, BlockStore
 from stages import catalogue
 from stages.contract import BASE_COLUMNS, CorpusStage, FitInput, FitRef, RowStage
@@ -87,6 +89,16 @@ class TokensBlock(Block):
 
 
 @dataclass(frozen=True)
+class ExportBlock(Block):
+    """Files of the documents of a row block, a corpus stage's patches applied. ``path`` None: in the run's folder."""
+
+    spec: ExportSpec
+    path: str | None
+    upstream: RowsBlock
+    corpus: CorpusBlock | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that a run will do, in order."""
 
@@ -131,22 +143,27 @@ class _Planner:
     documents: RowsBlock | None = None
     corpus: CorpusBlock | None = None
     waiting: list[Step] = field(default_factory=list)
+    models: dict[str, Any] = field(default_factory=dict)
 
     def plan(self) -> Plan:
         self.readers = source_readers(self.recipe)
         self.units = source_units(self.readers, self.sample, self.recipe.seed) if self.find_files else []
         self.steps = {use.address: self._stage_step(use) for use in self.recipe.uses() if _is_row_stage(use)}
+        if self.find_files:
+            check_writable(self.recipe.store)
+            check_values(self.recipe, self.models)
         for entry in self.recipe.stages:
             self._add(entry)
+            self._add_exports({name for use in _uses_of(entry) for name in (use.name, use.address)})
         if self.waiting or self.corpus or self.documents is None:
             self._close()
+        self._add_exports({None})
         self._add_tokens()
         ingest = store_folder(self.recipe, digest(["ingest", FORMAT_VERSION, ENGINE_VERSION, _arrow()]))
         return Plan(self.recipe, self.sample, self.readers, tuple(self.units), ingest, tuple(self.blocks))
 
     def _add(self, entry: StageUse | RouteUse) -> None:
-        uses = list(entry.uses()) if isinstance(entry, RouteUse) else [entry]
-        self._make_fits({name for use in uses for name in _fit_names(use.kind, use.config)})
+        self._make_fits({name for use in _uses_of(entry) for name in _fit_names(use.kind, use.config)})
         if isinstance(entry, RouteUse):
             self._check_column(entry.by, entry.where)
             for branch in [*entry.branches.values(), entry.default or ()]:
@@ -198,6 +215,7 @@ class _Planner:
                 schema.to_string(show_field_metadata=False),
                 self.documents.fingerprint if self.documents else None,
                 corpus.fingerprint if corpus else None,
+                self.recipe.compression,
                 ENGINE_VERSION,
                 _arrow(),
             ]
@@ -228,11 +246,7 @@ class _Planner:
             written += self._stage(use).writes(use.config)
 
     def _check_column(self, column: str, where: str, written: Sequence[str] = ()) -> None:
-        known = [*self._columns(), *written]
-        if column not in known:
-            near = get_close_matches(column, known, 1)
-            remedy = f"did you mean {near[0]!r}?" if near else f"columns here: {', '.join(sorted(set(known)))}"
-            raise RecipeError(f"no column {column!r} at this point", where=where, remedy=remedy)
+        check_column(column, [*self._columns(), *written], where)
 
     # fits
 
@@ -299,6 +313,28 @@ class _Planner:
         block = TokensBlock("tokenize", fingerprint, store, tokenizer, config.pattern, config.append_eos, documents)
         self.blocks.append(block)
 
+    # exports
+
+    def _add_exports(self, stages: Collection[str | None]) -> None:
+        """Exports after one of the stages (by name or address), or of the finished documents (None)."""
+        for name, config in self.recipe.exports.items():
+            if config.after in stages:
+                corpus = None if self.waiting else self.corpus
+                upstream = self.documents if corpus is not None else self._flush()
+                assert upstream is not None
+                self.blocks.append(self._export_block(name, config, upstream, corpus))
+
+    def _export_block(
+        self, name: str, config: ExportConfig, upstream: RowsBlock, corpus: CorpusBlock | None
+    ) -> ExportBlock:
+        given = corpus.spec.stage.columns(corpus.spec.config) if corpus else {}
+        spec = export_spec(self.recipe, self.sample, name, extended(upstream.schema, given))
+        before = [block.fingerprint for block in (upstream, corpus) if block]
+        fingerprint = digest(["export", spec.identity, before, ENGINE_VERSION, _arrow()])
+        store = store_folder(self.recipe, fingerprint)
+        path = export_path(config, self.sample)
+        return ExportBlock(name, fingerprint, store, spec, path, upstream, corpus)
+
     # steps
 
     def _stage_step(self, use: StageUse) -> StageStep:
@@ -308,9 +344,12 @@ class _Planner:
             resources = {name: _plain(value) for name, value in stage.resources(use.config).items()}
             step = StageStep(use.address, use.name, use.kind, use.config, resources)
             if not any(value.startswith("fit:") for value in resources.values()):
-                findings = stage.check(use.config, models_of([step]).get(step.address))
+                self.models |= models_of([step])
+                findings = stage.check(use.config, self.models.get(step.address))
         except ModelError as error:
             raise RecipeError(str(error), where=use.where) from error
+        except SourceError as error:
+            raise RecipeError(f"{error.message}: {error.where}", where=use.where, remedy=error.remedy) from error
         if findings:
             raise RecipeError("; ".join(findings), where=use.where)
         return step
@@ -333,7 +372,7 @@ class _Planner:
         }
         settings = step.config.model_dump(mode="json")
         models = {**file_hashes(fixed, step.address), **fitted}
-        libraries = library_versions(step.stage.libraries)
+        libraries = library_versions([*step.stage.libraries, *step.stage.chosen_libraries(step.config)])
         return [step.kind, step.address, step.stage.version, settings, models, thresholds, libraries]
 
 
@@ -366,6 +405,10 @@ def source_units(readers: Mapping[str, SourceReader], sample: float | None, seed
             key = digest([partition.key, reader.fingerprint, reader.config.domain, chosen])[:24]
             units.append(SourceUnit(key, partition.number, name, partition))
     return units
+
+
+def _uses_of(entry: StageUse | RouteUse) -> list[StageUse]:
+    return list(entry.uses()) if isinstance(entry, RouteUse) else [entry]
 
 
 def _is_row_stage(use: StageUse) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import gristmill
 from pipeline.engine import Engine, make_executor
-from pipeline.errors import GristmillError
+from pipeline.errors import GristmillError, disk_error
 from pipeline.plan import Plan, make_plan
 from pipeline.progress import Progress, Silent
 from pipeline.recipe.loader import load_recipe
@@ -41,8 +41,11 @@ def run_recipe(
     given = {key: value for key, value in chosen.items() if value is not None}
     recipe = recipe.model_copy(update={"execution": recipe.execution.model_copy(update=given)})
     folder = run_folder(recipe, sample)
-    with lock(folder):
-        return run_plan(make_plan(recipe, sample), folder, path, progress or Silent())
+    try:
+        with lock(folder):
+            return run_plan(make_plan(recipe, sample), folder, path, progress or Silent())
+    except OSError as error:
+        raise disk_error(error, recipe.store) or error from error
 
 
 def run_folder(recipe: Recipe, sample: float | None) -> Folder:

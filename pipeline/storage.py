@@ -1,7 +1,7 @@
-"""Where bytes live: a path, ``s3://``, ``gs://``; everything goes through ``pyarrow.fs``.
+"""Where bytes live: a path, ``s3://``, ``gs://``, or any URI that fsspec knows; everything goes through ``pyarrow.fs``.
 
 Writes are atomic: on a local disk a temporary name, flush to disk, rename; an object store shows an object
-only once it is whole.
+only once it is whole. Where neither holds (https, sftp) files can be read, and writing is refused.
 """
 
 from __future__ import annotations
@@ -15,20 +15,57 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from pipeline.errors import StoreError
+from pipeline.remote import NATIVE_SCHEMES, Entry, RemoteHandler, open_remote
 
 
 def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     """The file system of a path or URI, and the path in it. Relative paths are made absolute.
 
-    Raises StoreError for a scheme that pyarrow does not know.
+    Raises StoreError for a scheme that neither pyarrow nor fsspec knows, and for one whose package is missing.
     """
     if "://" not in uri:
         return pafs.LocalFileSystem(), os.path.abspath(os.path.expanduser(uri))
-    return _remote(uri)
+    return _native(uri) if uri.partition("://")[0] in NATIVE_SCHEMES else open_remote(uri)
+
+
+def handler_of(fs: pafs.FileSystem) -> RemoteHandler | None:
+    """What stands behind a file system that came from fsspec; None for pyarrow's own."""
+    handler = fs.handler if isinstance(fs, pafs.PyFileSystem) else None
+    return handler if isinstance(handler, RemoteHandler) else None
+
+
+def check_writable(uri: str) -> None:
+    """Raises StoreError if nothing can be written there safely."""
+    fs, path = filesystem(uri)
+    handler = handler_of(fs)
+    if handler is not None:
+        handler.check_writable(path)
+
+
+def entry(fs: pafs.FileSystem, path: str) -> Entry | None:
+    """What is at a path; None if there is nothing. Raises OSError."""
+    handler = handler_of(fs)
+    if handler is not None:
+        return handler.entry(path)
+    info = fs.get_file_info(path)
+    return None if info.type == pafs.FileType.NotFound else _entry(info)
+
+
+def entries(fs: pafs.FileSystem, folder: str) -> list[Entry]:
+    """What is in a folder, in no order; nothing if it is not there. Raises OSError."""
+    handler = handler_of(fs)
+    if handler is not None:
+        return handler.entries(folder)
+    return [_entry(info) for info in fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True))]
+
+
+def _entry(info: pafs.FileInfo) -> Entry:
+    is_folder = info.type == pafs.FileType.Directory
+    return Entry(info.path, info.base_name, is_folder, info.size or 0, str(info.mtime_ns))
 
 
 @lru_cache(maxsize=64)
-def _remote(uri: str) -> tuple[pafs.FileSystem, str]:
+def _native(uri: str) -> tuple[pafs.FileSystem, str]:
     try:
         fs, path = pafs.FileSystem.from_uri(uri)
     except (pa.ArrowInvalid, ValueError, OSError) as error:

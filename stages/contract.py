@@ -128,8 +128,16 @@ def _no_model(config: Any, files: Mapping[str, str]) -> Any:
     return None
 
 
+def _no_libraries(config: Any) -> tuple[str, ...]:
+    return ()
+
+
 def _no_findings(config: Any, model: Any) -> Sequence[str]:
     return ()
+
+
+def _not_told(config: Any, model: Any) -> Mapping[str, Sequence[str]]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,10 @@ class RowStage:
     resources: config → name → path of a model file, or :class:`FitRef`; hashed into the fingerprint.
     load: (config, name → local path) → the model handed to ``apply``; called once per process.
     check: (config, model) → findings that make the recipe wrong (a label the model does not have), as sentences.
+    values: (config, model) → column of ``writes`` → all values that it may write into rows that stay; left out where
+        that is not known. A route or ``when`` that names another value is refused before the run.
     libraries: distributions whose version decides the output's bytes.
+    chosen_libraries: config → further ones, which need not be installed where the settings do not ask for them.
     """
 
     kind: str
@@ -161,7 +172,9 @@ class RowStage:
     resources: Callable[[Any], Mapping[str, str | FitRef]] = _nothing
     load: Callable[[Any, Mapping[str, str]], Any] = _no_model
     check: Callable[[Any, Any], Sequence[str]] = _no_findings
+    values: Callable[[Any, Any], Mapping[str, Sequence[str]]] = _not_told
     libraries: tuple[str, ...] = ()
+    chosen_libraries: Callable[[Any], tuple[str, ...]] = _no_libraries
 
 
 SKETCH_KEYS: Mapping[str, pa.DataType] = {"key_high": pa.uint64(), "key_low": pa.uint64(), ADDRESS: pa.uint64()}

@@ -70,7 +70,7 @@ class ModelConfig(StageConfig):
 
 class CrashConfig(StageConfig):
     how: str = measure("exit")
-    """``exit``, ``segfault`` or ``always`` (exit, whatever the rows)."""
+    """``exit``, ``segfault``, ``hang`` or ``always`` (exit, whatever the rows)."""
 
 
 def rows_of(batch: pa.RecordBatch) -> list[str]:
@@ -135,6 +135,8 @@ def _crash(batch: pa.RecordBatch, config: CrashConfig, model: Any) -> Applied:
     if config.how == "always" or any(MARKER in text for text in rows_of(batch)):
         if config.how == "segfault":
             ctypes.string_at(0)
+        if config.how == "hang":
+            ctypes.PyDLL(None).sleep(3600)  # as native code does it, without letting go of the interpreter
         os._exit(1)
     return Applied(signals={"bytes": np.array([len(text.encode()) for text in rows_of(batch)], np.int64)})
 
@@ -280,7 +282,8 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-stages\nVersion: 1.0\n")
     lines = [f"{kind} = tests.fake_stages:{kind}" for kind in STAGES]
-    (metadata / "entry_points.txt").write_text("\n".join(["[gristmill.stages]", *lines, ""]))
+    lines = ["[gristmill.stages]", *lines, "[gristmill.sources]", "fake_lines = tests.fake_source:SOURCE", ""]
+    (metadata / "entry_points.txt").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(str(folder))
     before = os.environ.get("PYTHONPATH")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *([before] if before else [])]))

@@ -1,4 +1,4 @@
-"""Rows that kill the process: found by bisection in subprocesses, quarantined as ``crash:stage``.
+"""Rows that kill the process: found by bisection in subprocesses, quarantined as ``crash:stage`` or ``timeout:stage``.
 
 A stage that calls native code can die of one document. After a unit has killed its worker twice, it is run in
 a subprocess that notes which stage is working on which rows; when the subprocess dies, halves of those rows are
@@ -13,14 +13,14 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 import gristmill
-from pipeline.blocks.rows import RowsWork
+from pipeline.blocks.rows import Fatal, RowsWork, Skip
+from pipeline.blocks.stall import report_to
 from pipeline.blocks.work import Unit, Work
 from pipeline.errors import GristmillError
 from pipeline.storage import Folder
@@ -33,16 +33,20 @@ MAX_ROWS = 32
 
 @dataclass(frozen=True)
 class _Mark:
-    """The stage that was at work when the subprocess died, and the first and last ordinal of its rows."""
+    """The stage that was at work when the subprocess died, and the first and last ordinal of its rows.
+
+    ``reason``: ``crash``, or ``timeout`` where the process was ended because the stage did not.
+    """
 
     stage: str
     first: int
     last: int
+    reason: str
 
 
 def run_around_crashes(work: Work, unit: Unit) -> Commit:
     """Run the unit without the rows that kill the process. Raises GristmillError where rows are not to blame."""
-    skip: dict[int, str] = {}
+    skip: dict[int, Fatal] = {}
     while True:
         outcome = _probe(work, unit, skip, None)
         if isinstance(outcome, Commit):
@@ -54,10 +58,10 @@ def run_around_crashes(work: Work, unit: Unit) -> Commit:
                 where=f"{work.name}, {unit.label}",
                 remedy=remedy,
             )
-        skip[_search(work, unit, skip, outcome)] = outcome.stage
+        skip[_search(work, unit, skip, outcome)] = Fatal(outcome.reason, outcome.stage)
 
 
-def _search(work: RowsWork, unit: Unit, skip: Mapping[int, str], mark: _Mark) -> int:
+def _search(work: RowsWork, unit: Unit, skip: Skip, mark: _Mark) -> int:
     """Ordinal of the row that kills the process. O(log rows) subprocesses."""
     first, last = mark.first, mark.last
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +78,7 @@ def _search(work: RowsWork, unit: Unit, skip: Mapping[int, str], mark: _Mark) ->
     return first
 
 
-def _probe(work: Work, unit: Unit, skip: Mapping[int, str], only: tuple[int, int] | None) -> Commit | _Mark | None:
+def _probe(work: Work, unit: Unit, skip: Skip, only: tuple[int, int] | None) -> Commit | _Mark | None:
     """Run the unit in a subprocess: its commit, or where it died (None if before any stage). Raises its errors."""
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "task"), "wb") as stream:
@@ -94,7 +98,8 @@ def _probe(work: Work, unit: Unit, skip: Mapping[int, str], only: tuple[int, int
             return commit
         try:
             with open(os.path.join(folder, "mark")) as text:
-                return _Mark(**json.load(text))
+                stalled = os.path.getsize(os.path.join(folder, "stalled")) > 0
+                return _Mark(**json.load(text), reason="timeout" if stalled else "crash")
         except (FileNotFoundError, ValueError):
             return None
 
@@ -120,7 +125,8 @@ def probe_main(folder: str) -> None:
         commit: Commit = work.run(unit)
         return commit
 
-    result = as_result(task, f"{work.name}, {unit.label}")
+    report_to(open(os.path.join(folder, "stalled"), "w"))  # noqa: SIM115 - it is there for the end of this process
+    result = as_result(task, f"{work.name}, {unit.label}", work.store.folder.uri)
     with open(os.path.join(folder, "result.tmp"), "wb") as output:
         pickle.dump(result, output)
     os.replace(os.path.join(folder, "result.tmp"), os.path.join(folder, "result"))

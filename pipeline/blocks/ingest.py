@@ -76,6 +76,7 @@ class _Ingest:
                 self.books.add_quarantined(READ, source, read.quarantined)
             for reason, documents in read.repaired.items():
                 self.books.add(READ, source, NO_LANGUAGE, "repaired", reason, documents, 0)
+            self.books.add_skipped(source, read.skipped)
             if read.rows.num_rows:
                 self.rows += read.rows.num_rows
                 yield read.rows

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.blocks.models import models_of
+from pipeline.blocks.patches import patched
 from pipeline.blocks.reading import (
     BlockUnit,
     SourceReader,
@@ -27,6 +28,7 @@ from pipeline.blocks.reading import (
 )
 from pipeline.blocks.rechunk import Rechunker
 from pipeline.blocks.samples import KEPT, Samples
+from pipeline.blocks.stall import TRIAL_SHARE
 from pipeline.blocks.steps import (
     BatchLog,
     Rows,
@@ -50,8 +52,16 @@ SAMPLE = "sample"
 NOT_SAMPLED = "not_sampled"
 RAW_BYTES = 65536
 
-Skip = Mapping[int, str]
-"""Ordinal of a row in its partition → address of the stage that it crashes."""
+
+class Fatal(NamedTuple):
+    """What a row does to the process: ``crash`` or ``timeout``, in which stage."""
+
+    reason: str
+    stage: str
+
+
+Skip = Mapping[int, Fatal]
+"""Ordinal of a row in its partition → what it does."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,13 @@ class RowsWork:
     corpus: CorpusUse | None = None
     sample: float | None = None
     seed: int = 0
-    compression: str | None = "lz4"
+    compression: Literal["none", "lz4", "zstd"] = "none"
+    stall_seconds: float | None = None
+
+    @property
+    def codec(self) -> str | None:
+        """Arrow's name of the compression."""
+        return None if self.compression == "none" else self.compression
 
     def run(self, unit: Unit) -> Commit:
         return self.run_with(unit, {})
@@ -129,7 +145,14 @@ class _PartitionRun:
         self.watch = watch
         self.books = Books()
         self.samples = Samples()
-        self.runner = StepRunner(work.steps, models_of(work.steps), watch, first_rule=1 if work.corpus else 0)
+        limit = work.stall_seconds
+        self.runner = StepRunner(
+            work.steps,
+            models_of(work.steps),
+            watch,
+            first_rule=1 if work.corpus else 0,
+            stall_seconds=limit * TRIAL_SHARE if limit and only else limit,
+        )
         self.reasons = pa.array(work.drop_reasons(), pa.string())
         self.signals_schema = work.signals_schema()
         self.quarantine: list[pa.RecordBatch] = []
@@ -140,7 +163,7 @@ class _PartitionRun:
         attempt = Attempt(self.work.store, self.unit.key)
         docs_chunks, signal_chunks = Rechunker(), Rechunker(max_rows=65536, measure=None)
         with (
-            attempt.arrow("docs", self.work.schema, self.work.compression) as docs,
+            attempt.arrow("docs", self.work.schema, self.work.codec) as docs,
             attempt.arrow("signals", self.signals_schema, "zstd") as signals,
         ):
             for batch, patches in self._timed_batches():
@@ -177,6 +200,7 @@ class _PartitionRun:
                 self._quarantine(read.quarantined, READ)
             for reason, documents in read.repaired.items():
                 self.books.add(READ, self.unit.source, NO_LANGUAGE, "repaired", reason, documents, 0)
+            self.books.add_skipped(self.unit.source, read.skipped)
             batch = with_base_columns(reader, self.unit.number, ordinal, read.rows)
             ordinal += batch.num_rows
             self._book_all(READ, batch, None)
@@ -205,20 +229,7 @@ class _PartitionRun:
 
     def _patched(self, corpus: CorpusUse, rows: Rows, patches: pa.RecordBatch | None, log: BatchLog) -> Rows:
         """Drop rows and add columns as the corpus stage decided. Patches are sorted by address, as rows are."""
-        places = np.full(rows.batch.num_rows, -1, np.int64)
-        drop = np.zeros(rows.batch.num_rows, np.bool_)
-        if patches is not None and patches.num_rows:
-            addresses, patched = rows.batch.column(ADDRESS).to_numpy(), patches.column(ADDRESS).to_numpy()
-            here = np.isin(patched, addresses)  # a row that crashes a stage was taken out, its patch was not
-            found = np.searchsorted(addresses, patched[here])
-            places[found] = np.flatnonzero(here)
-            drop[found] = patches.column("drop").to_numpy(zero_copy_only=False)[here]
-        batch = rows.batch
-        for name, kind in corpus.columns.items():
-            values = pa.nulls(batch.num_rows, kind)
-            if patches is not None and patches.num_rows:
-                values = patches.column(name).take(pa.array(places, mask=places < 0)).cast(kind)
-            batch = _with_column(batch, pa.field(name, kind), values)
+        batch, drop = patched(rows.batch, patches, corpus.columns)
         self._book_all(corpus.name, batch, ~drop, corpus.rule)
         rows = Rows(batch, rows.positions)
         if drop.any():
@@ -267,8 +278,8 @@ class _PartitionRun:
             batch, ordinals = batch.filter(pa.array(asked)), ordinals[asked]
         crashing = np.isin(ordinals, np.fromiter(self.skip, np.uint64))
         for row in np.flatnonzero(crashing):
-            stage = self.skip[int(ordinals[row])]
-            self._quarantine(crash_record(batch, int(row), stage), stage)
+            fatal = self.skip[int(ordinals[row])]
+            self._quarantine(fatal_record(batch, int(row), fatal), fatal.stage)
         return batch.filter(pa.array(~crashing))
 
     def _book_all(self, stage: str, batch: pa.RecordBatch, kept: npt.NDArray[np.bool_] | None, rule: str = "") -> None:
@@ -279,18 +290,16 @@ class _PartitionRun:
             self.books.add_rows(stage, self.unit.source, groups, "dropped", rule, sizes, ~kept)
 
 
-def _with_column(batch: pa.RecordBatch, field_: pa.Field, values: pa.Array) -> pa.RecordBatch:
-    """The batch with the column appended, or filled in over an earlier one where there are values."""
-    index = batch.schema.get_field_index(field_.name)
-    if index < 0:
-        return batch.append_column(field_, values)
-    return batch.set_column(index, field_, pc.coalesce(values, batch.column(index)))
+_FATAL = {
+    "crash": "the process died while this stage worked on this row",
+    "timeout": "this stage did not end on this row (execution.stall_seconds)",
+}
 
 
-def crash_record(batch: pa.RecordBatch, row: int, stage: str) -> pa.RecordBatch:
-    """The quarantine record of a row that crashes a stage."""
+def fatal_record(batch: pa.RecordBatch, row: int, fatal: Fatal) -> pa.RecordBatch:
+    """The quarantine record of a row that a stage dies of."""
     values = {name: batch.column(name)[row].as_py() for name in ("source", "file", "offset", "text")}
     text = values.pop("text").encode()
-    record = {**values, "bytes": len(text), "reason": f"crash:{stage}", "raw": text[:RAW_BYTES]}
-    record["detail"] = "the process died while this stage worked on this row"
+    record = {**values, "bytes": len(text), "reason": f"{fatal.reason}:{fatal.stage}", "raw": text[:RAW_BYTES]}
+    record["detail"] = _FATAL[fatal.reason]
     return pa.RecordBatch.from_pylist([record], schema=QUARANTINE_SCHEMA)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.blocks.rules import chosen, first_broken, stored_signal, stored_type
+from pipeline.blocks.stall import time_limit
 from pipeline.books import Books, group_by
 from pipeline.errors import StageBug
 from stages import catalogue
@@ -171,7 +172,8 @@ class StepRunner:
     """Runs the steps of a block on batches of one source, with the models loaded once.
 
     ``models``: address → model. ``watch`` is told (address, batch) before each stage starts; crash bisection
-    listens. ``first_rule``: the number by which the log knows the first rule of these steps.
+    listens. ``first_rule``: the number by which the log knows the first rule of these steps. ``stall_seconds``: how
+    long a stage may be at one batch before the process is ended.
     """
 
     def __init__(
@@ -180,9 +182,11 @@ class StepRunner:
         models: Mapping[str, Any],
         watch: Watch | None = None,
         first_rule: int = 0,
+        stall_seconds: float | None = None,
     ) -> None:
         self.steps = steps
         self.models = models
+        self.stall_seconds = stall_seconds
         self.seconds: dict[str, float] = defaultdict(float)
         self._watch = watch
         self._first_rule = {}
@@ -227,7 +231,8 @@ class StepRunner:
             self._watch(step.address, rows.batch)
         started = time.perf_counter()
         stage = step.stage
-        applied = stage.apply(rows.batch, step.config, self.models.get(step.address))
+        with time_limit(self.stall_seconds):
+            applied = stage.apply(rows.batch, step.config, self.models.get(step.address))
         signals = _checked_signals(step, applied, rows.batch.num_rows)
         batch = with_columns(rows.batch, applied.columns, stage.writes(step.config), step.address)
         for name, values in signals.items():

@@ -13,11 +13,12 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError, WorkerCrashedError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import gristmill
 from pipeline.blocks.crash import run_around_crashes
@@ -38,6 +39,8 @@ class RayExecutor:
             _start(workers, address)
         self._workers = workers
         self._task = _remote_task()
+        if self._started and address is None:
+            ray.get([self._task.remote(gristmill.ROOT) for _ in range(self.workers)])
 
     @property
     def workers(self) -> int:
@@ -49,6 +52,22 @@ class RayExecutor:
     def close(self) -> None:
         if self._started and ray.is_initialized():
             ray.shutdown()
+
+    def on_every_node(self, work: Any, unit: Callable[[str], Any], seconds: float) -> dict[str, Any]:
+        """Run ``work`` once on each living node, on ``unit(node's id)``. Node's id → what it gave, or the exception.
+
+        It takes no processor, so a busy cluster answers too. A node that says nothing for so long gives a StoreError.
+        """
+        shared = ray.put(pickle.dumps(work))
+        waiting = {
+            node: self._task.options(
+                num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
+            ).remote(gristmill.ROOT, shared, pickle.dumps(unit(node)))
+            for node in _living_nodes()
+        }
+        done, _ = ray.wait(list(waiting.values()), num_returns=len(waiting), timeout=seconds)
+        silent = StoreError(f"no answer within {seconds:g} s", remedy="look whether the node is alive: ray status")
+        return {node: _answer(task) if task in done else silent for node, task in waiting.items()}
 
     def run(self, work: Work, units: Iterable[Unit]) -> Iterator[tuple[Unit, Commit]]:
         shared = ray.put(pickle.dumps(work))
@@ -82,6 +101,20 @@ class RayExecutor:
                 raise result
 
 
+def _living_nodes() -> list[str]:
+    """Ids of the cluster's nodes, sorted."""
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return sorted(node["NodeID"] for node in nodes if node["Alive"])
+
+
+def _answer(reference: Any) -> Any:
+    """What a task gave, or the exception that it ended with."""
+    try:
+        return ray.get(reference)
+    except Exception as error:  # also what a node without our modules cannot unpickle
+        return error
+
+
 def _result(reference: Any) -> Commit | BaseException:
     """The task's commit, or what went wrong. Raises what Ray itself could not unpickle."""
     try:
@@ -103,9 +136,12 @@ def _start(workers: int | None, address: str | None) -> None:
 
 
 def _remote_task() -> Any:
-    """The task. A nested function is pickled by value: the worker needs no module of ours to receive it."""
+    """The task. A nested function is pickled by value: the worker needs no module of ours to receive it.
 
-    def gristmill_task(root: str, work: bytes, unit: bytes) -> Any:
+    Without work it readies the worker.
+    """
+
+    def gristmill_task(root: str, work: bytes | None = None, unit: bytes = b"") -> Any:
         import sys
 
         if "gristmill" not in sys.modules:
@@ -116,6 +152,6 @@ def _remote_task() -> Any:
                 sys.path.remove(root)
         else:
             entry = sys.modules["gristmill"]
-        return entry.run_pickled(work, unit)
+        return entry.prepare_worker() if work is None else entry.run_pickled(work, unit)
 
     return ray.remote(num_cpus=1, max_retries=0)(gristmill_task)

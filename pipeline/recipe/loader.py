@@ -35,7 +35,7 @@ from pipeline.sources import catalogue as source_catalogue
 from stages import catalogue
 from stages.contract import FitInput, RowStage
 
-SECTIONS_WITH_DEFAULTS = ("vars", "tokenize", "mix", "train", "execution")
+SECTIONS_WITH_DEFAULTS = ("vars", "tokenize", "mix", "train", "exports", "execution")
 Use = TypeVar("Use", SourceUse, FitUse)
 
 
@@ -84,12 +84,13 @@ class _Checker:
         for name, use in fits.items():
             if use is not None:
                 self._check_fit_sources(use, sources, self._fit_node(name))
-        stages = StageReader(sources, fits, self.problems).read(self.root)
+        stages = self._with_brought(sources, StageReader(sources, fits, self.problems).read(self.root))
         for use in filter(None, fits.values()):
             self._check_signal(use, stages)
         if settings is None:
             return None
         self._check_tokenizer(settings, fits)
+        self._check_exports(settings, stages)
         lengths = self._sequence_lengths(settings)
         if self.problems.found:
             return None
@@ -179,6 +180,20 @@ class _Checker:
         config = validate(source_catalogue.source(kind).config, settings, self.problems, f"sources.{name}")
         return SourceUse(name, kind, config, mark.where) if config is not None else None
 
+    def _with_brought(
+        self, sources: Mapping[str, SourceUse | None], stages: tuple[StageUse | RouteUse, ...]
+    ) -> tuple[StageUse | RouteUse, ...]:
+        """The stages with those in front that the sources bring, as a route by source."""
+        branches = {use.name: brought for use in sources.values() if use is not None and (brought := _brought(use))}
+        if not branches:
+            return stages
+        names = {use.name: source for source, branch in branches.items() for use in branch}
+        for entry in stage_entries(self.root):
+            if entry.name in names:
+                problem = f"source {names[entry.name]!r} brings a stage called {entry.name!r} already"
+                self.problems.add(entry.mark, problem, "give this one another `name`")
+        return (RouteUse("source", branches, brought=True), *stages)
+
     def _fit(self, name: str, kind: str, settings: MapNode, mark: Mark) -> FitUse | None:
         config = validate(catalogue.fit(kind).config, settings, self.problems, f"fits.{name}")
         return FitUse(name, kind, config, mark.where) if config is not None else None
@@ -227,6 +242,23 @@ class _Checker:
             problem = f"fit {use.name!r} is a {use.kind}, which makes a number and no tokenizer"
             self.problems.add(mark, problem, "use one of kind bpe_tokenizer")
 
+    def _check_exports(self, settings: Settings, stages: Sequence[StageUse | RouteUse]) -> None:
+        """Exports follow stages of this recipe, and each has a folder of its own."""
+        uses = [use for entry in stages for use in (entry.uses() if isinstance(entry, RouteUse) else [entry])]
+        known = [*dict.fromkeys(name for use in uses for name in (use.name, use.address))]
+        written: dict[str, str] = {}
+        for name, config in settings.exports.items():
+            check_name(name, self._mark("exports", name), "an export", self.problems)
+            if config.after is not None and config.after not in known:
+                problem = f"exports.{name}: no stage is called {config.after!r}"
+                self.problems.add(self._mark("exports", name, "after"), problem, suggest(config.after, known))
+            path = config.path and config.path.rstrip("/")
+            if path in written:
+                problem = f"exports.{name}: {written[path]!r} writes to {path} already"
+                self.problems.add(self._mark("exports", name, "path"), problem, "give each export a folder of its own")
+            if path is not None:
+                written[path] = name
+
     def _sequence_lengths(self, settings: Settings) -> dict[str, MixConfig | TrainConfig | None]:
         """``mix`` and ``train`` with the same sequence length, whichever of the two says it."""
         mix, train = settings.mix, settings.train
@@ -239,6 +271,16 @@ class _Checker:
             "mix": mix and mix.model_copy(update=length),
             "train": train and train.model_copy(update=length),
         }
+
+
+def _brought(use: SourceUse) -> tuple[StageUse, ...]:
+    """The stages that a source brings for its own rows."""
+    return tuple(
+        StageUse(
+            kind, config.name or kind, config.model_copy(update={"name": config.name or kind}), use.name, use.where
+        )
+        for kind, config in source_catalogue.source(use.kind).stages(use.config)
+    )
 
 
 def _signals(use: StageUse) -> list[str]:

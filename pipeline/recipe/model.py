@@ -93,6 +93,29 @@ class TrainConfig(Section):
     """CPU threads; all by default."""
 
 
+class ExportConfig(Section):
+    """Documents as files for others, in a folder of their own with a ``_manifest.json`` that is written last."""
+
+    format: Literal["parquet", "arrow", "jsonl"] = "parquet"
+    """``parquet``, ``arrow`` (IPC files that can be memory-mapped), or ``jsonl`` (an object a line)."""
+    path: str | None = None
+    """Folder, as a path (relative to the working directory) or a URI; ``exports/<name>`` in the run's folder by
+    default. Files of an earlier export of the same recipe go once the new manifest is there; a folder that holds
+    anything else is refused. A sampled run writes beside it, to ``<path>-sample-0.01``."""
+    after: str | None = None
+    """Name of the stage whose documents are written, as it hands them on; of a stage in a route, those behind the
+    route. The finished documents by default."""
+    columns: list[str] | None = Field(default=None, min_length=1)
+    """Columns, in this order; all but ``_address`` by default."""
+    partition_by: list[str] = []
+    """Columns of few values that become folders (``language=de/``) and are left out of the files."""
+    target_bytes: int = Field(default=256 * 2**20, gt=0)
+    """Size of a file, about. A file holds whole partitions, so that of a large partition is larger."""
+    compression: Literal["zstd", "snappy", "lz4", "gzip", "none"] | None = None
+    """By default zstd for ``parquet`` and ``jsonl``, none for ``arrow``. ``jsonl`` knows zstd, gzip and none,
+    ``arrow`` none, lz4 and zstd."""
+
+
 class ExecutionConfig(Section):
     """Where the work is done. Changes no byte of any result."""
 
@@ -100,6 +123,9 @@ class ExecutionConfig(Section):
     """``ray`` (started on this machine when no address is given) or ``local`` (inside this process)."""
     workers: int | None = Field(default=None, gt=0)
     """Tasks at a time; one per CPU core by default."""
+    stall_seconds: float | None = Field(default=600, gt=0)
+    """How long a stage may be at one batch (about 16 MB of text). Beyond it the process is ended, and the document that
+    holds it up is looked for and quarantined as ``timeout:<stage>``; ``null`` waits for ever."""
     address: str | None = None
     """Address of a running Ray cluster, as in ``ray://head:10001`` or ``auto``."""
 
@@ -117,6 +143,9 @@ class Settings(Section):
     """Where runs are kept; ``runs`` beside the store by default."""
     vars: dict[str, Any] = {}
     """Values for ``${name}`` in any string."""
+    compression: Literal["none", "lz4", "zstd"] = "none"
+    """How documents are stored between blocks. ``none`` is read back without copying and needs about twice the room
+    of ``lz4`` and three times that of ``zstd``; take ``lz4`` where the store is an object store or a slow disk."""
     max_errors: float = Field(default=0.001, ge=0, le=1)
     """Share of a source's records that may be unreadable before the run stops (never fewer than 100 records)."""
     tokenize: TokenizeConfig | None = None
@@ -125,6 +154,8 @@ class Settings(Section):
     """Plan a training mix over the token shards."""
     train: TrainConfig | None = None
     """Train a model on the mix."""
+    exports: dict[str, ExportConfig] = {}
+    """Documents of any stage as files for others: name → what to write."""
     execution: ExecutionConfig = ExecutionConfig()
     """Where the work is done."""
 
@@ -167,11 +198,15 @@ class StageUse:
 
 @dataclass(frozen=True)
 class RouteUse:
-    """Lists of row stages by a column's value. ``default`` None: other rows pass untouched."""
+    """Lists of row stages by a column's value. ``default`` None: other rows pass untouched.
+
+    ``brought``: by the sources' kinds and not written in the recipe.
+    """
 
     by: str
     branches: Mapping[str, tuple[StageUse, ...]]
     default: tuple[StageUse, ...] | None = None
+    brought: bool = False
     where: str = field(default="", compare=False)
 
     def uses(self) -> Iterator[StageUse]:

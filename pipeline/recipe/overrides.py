@@ -18,6 +18,8 @@ from pipeline.recipe.problems import Mark, Problems, suggest
 from pipeline.recipe.yaml_reader import ListNode, MapNode, Node, ScalarNode, read_yaml
 
 LISTS_OF_USES = ("sources", "fits")
+OF_NAMES = (*LISTS_OF_USES, "exports")
+"""Sections whose entries have names of the user's choice and settings below them."""
 TOP_LEVEL_KEYS = (*Settings.model_fields, "include", *LISTS_OF_USES, "stages")
 
 _OVERRIDE = re.compile(r"([^=\[]+(?:\[[^\]]*\][^=]*)?)=(.*)", re.DOTALL)
@@ -126,7 +128,7 @@ def _path(root: MapNode, address: str) -> Path:
         raise _Refused(f"nothing is called {section!r} here", _known(root, entries, section.partition("[")[0]))
     if not rest:
         return (section,)
-    if section in LISTS_OF_USES:
+    if section in OF_NAMES:
         return _use_path(root, section, rest)
     return (section, *_section_path(root.items.get(section), section, rest))
 
@@ -145,8 +147,8 @@ def _without_branch(address: str, entries: Sequence[StageEntry]) -> list[StageEn
 
 
 def _known(root: MapNode, entries: Sequence[StageEntry], name: str) -> str:
-    uses = [f"{section}.{use}" for section in LISTS_OF_USES for use in _names(root, section)]
-    settable = [key for key in TOP_LEVEL_KEYS if key not in ("include", "stages", *LISTS_OF_USES)]
+    uses = [f"{section}.{use}" for section in OF_NAMES for use in _names(root, section)]
+    settable = [key for key in TOP_LEVEL_KEYS if key not in ("include", "stages", *OF_NAMES)]
     addresses = [*(entry.address for entry in entries), *settable, *uses]
     near = suggest(name, [entry.name for entry in entries] + settable)
     listing = "addresses: " + ", ".join(dict.fromkeys(addresses))

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline.recipe.config_types import effect, members
-from pipeline.recipe.model import ExecutionConfig, MixConfig, Settings, TokenizeConfig, TrainConfig
+from pipeline.recipe.model import ExecutionConfig, ExportConfig, MixConfig, Settings, TokenizeConfig, TrainConfig
 from pipeline.recipe.schema import recipe_schema
 from pipeline.recipe.yaml_writer import inline_yaml
 from pipeline.sources import catalogue as source_catalogue
@@ -43,6 +43,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "tokenize": TokenizeConfig,
     "mix": MixConfig,
     "train": TrainConfig,
+    "exports": ExportConfig,
     "execution": ExecutionConfig,
 }
 

@@ -24,10 +24,10 @@ def resolved_recipe(recipe: Recipe) -> str:
         if key == _USES_BEFORE:
             data["sources"] = {name: _use(use) for name, use in recipe.sources.items()}
             data["fits"] = {name: _use(use) for name, use in recipe.fits.items()}
-            data["stages"] = [_entry(entry) for entry in recipe.stages]
+            data["stages"] = [_entry(entry) for entry in recipe.stages if not _is_brought(entry)]
         value = getattr(recipe, key)
         if value is not None:
-            data[key] = _dumped(value) if isinstance(value, BaseModel) else value
+            data[key] = _plain(value)
     return _HEADER + write_yaml(_escaped(data))
 
 
@@ -35,11 +35,22 @@ def _use(use: SourceUse | FitUse) -> dict[str, Any]:
     return {"kind": use.kind, **_dumped(use.config)}
 
 
+def _is_brought(entry: StageUse | RouteUse) -> bool:
+    """Whether the sources bring it: reading the recipe again brings it again."""
+    return isinstance(entry, RouteUse) and entry.brought
+
+
 def _entry(entry: StageUse | RouteUse) -> dict[str, Any]:
     if isinstance(entry, StageUse):
         return {entry.kind: _dumped(entry.config)}
     branches = dict(entry.branches) if entry.default is None else {**entry.branches, "default": entry.default}
     return {"route": {"by": entry.by, **{value: [_entry(use) for use in uses] for value, uses in branches.items()}}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return _dumped(value)
+    return {key: _plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def _dumped(model: BaseModel) -> dict[str, Any]:

@@ -121,7 +121,7 @@ class StageReader:
                 self._check_source(value, route.keys[value])
         branches = {value: self._branch(value, route) for value in values}
         default = self._branch("default", route) if "default" in route.items else None
-        yield RouteUse(by or "", branches, default, mark.where)
+        yield RouteUse(by or "", branches, default, where=mark.where)
 
     def _route_column(self, route: MapNode, mark: Mark) -> str | None:
         by = route.items.get("by")

@@ -11,12 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.blocks.work import Unit, Work
-from pipeline.engine import Engine
-from pipeline.plan import Block, Plan
+from pipeline.engine import Engine, done_units
+from pipeline.plan import Block, ExportBlock, Plan
 from pipeline.progress import Silent
 from pipeline.runs import RunBlock
 from pipeline.storage import Folder
-from pipeline.store import Commit
+from pipeline.store import Commit, DataFile
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class StoreWalk(Engine):
 
     def phase(self, kind: str, name: str, block: Block | None, work: Work, units: Sequence[Unit]) -> list[Commit]:
         keys = [unit.key for unit in units]
-        done = len(work.store.committed() & set(keys))
+        done = len(done_units(work, units))
         if done < len(keys):
             self.walked.append(WalkedPhase(kind, name, block, done, len(keys)))
             raise _WorkLeft
@@ -71,6 +71,9 @@ class StoreWalk(Engine):
 
     def publish(self, block: Block, files: Mapping[str, str]) -> None:
         """Nothing is published by looking."""
+
+    def finish_export(self, block: ExportBlock, files: Sequence[DataFile]) -> None:
+        """Nothing is finished by looking."""
 
     @property
     def complete(self) -> bool:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.fingerprint import digest
+from stages.contract import StageConfig
 
 
 class SourceConfig(BaseModel):
@@ -93,11 +94,14 @@ class SourceBatch:
     ``rows``: ``id``, ``text`` (large_string, no nulls), ``url``, ``date``, ``license`` (may be null), ``file``,
     ``offset``, and the columns of ``fields``; bounded to about 16 MB of text unless one document is longer.
     ``quarantined``: :data:`QUARANTINE_SCHEMA` or None. ``repaired``: what was mended in place → how many documents.
+    ``skipped``: why a sound record is no document (``redirect``, ``not_html``) → (records, bytes); the books have them
+    as dropped by ``read:<reason>``.
     """
 
     rows: pa.RecordBatch
     quarantined: pa.RecordBatch | None = None
     repaired: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,8 @@ class SourceKind:
     split: (source name, config) → partitions in a deterministic order. Raises SourceError if nothing matches.
     read: (partition, config) → batches; the same rows however they are cut into batches.
     fields: config → name → type of the columns that it yields beyond the common ones.
+    stages: config → (kind, config) of row stages that take this source's rows before any stage of the recipe, as the
+        extraction of text from HTML; they are booked, stored and explained like all others.
     """
 
     kind: str
@@ -115,4 +121,5 @@ class SourceKind:
     split: Callable[[str, Any], Sequence[Partition]]
     read: Callable[[Partition, Any], Iterator[SourceBatch]]
     fields: Callable[[Any], Mapping[str, pa.DataType]] = lambda config: {}
+    stages: Callable[[Any], Sequence[tuple[str, StageConfig]]] = lambda config: ()
     libraries: tuple[str, ...] = ()

@@ -24,7 +24,8 @@ seed: {seed}
 store: {root}/store
 max_errors: 0.5
 sources:
-  news: {{kind: jsonl, path: "{root}/in/news/*.jsonl*", ingest_above_bytes: 2000, columns: {{snapshot: "2024-18"}}}}
+  news: {{kind: jsonl, path: "{root}/in/news/*.jsonl*", ingest_above_bytes: 2000, columns: {{snapshot: "2024-18"}},
+    fields: {{language: lang}}}}
   books: {{kind: jsonl, path: "{root}/in/books/*.jsonl", domain: books, split_bytes: {split}}}
 execution: {{executor: local}}
 fits:

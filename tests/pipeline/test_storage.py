@@ -91,11 +91,12 @@ def test_a_file_uri_is_a_local_folder(tmp_path: Path) -> None:
     assert folder.is_local and Folder(str(tmp_path)).read("x") == b"1"
 
 
-def test_an_unknown_scheme_is_refused() -> None:
-    """A scheme that pyarrow does not know is a StoreError that lists what works."""
-    with pytest.raises(StoreError, match="cannot open ftp://x") as caught:
-        Folder("ftp://x").names()
-    assert "s3://" in str(caught.value.remedy)
+@pytest.mark.parametrize(("uri", "near"), [("htps://x/y", "https://"), ("hff://x", "hf://"), ("zzzzzz://x", "s3://")])
+def test_an_unknown_scheme_is_refused(uri: str, near: str) -> None:
+    """A scheme that neither pyarrow nor fsspec knows is a StoreError that names the nearest, or what works."""
+    with pytest.raises(StoreError, match=f"cannot open {uri}: no file system is called") as caught:
+        Folder(uri).names()
+    assert near in str(caught.value.remedy)
 
 
 def test_children_of_folders_with_a_slash() -> None:

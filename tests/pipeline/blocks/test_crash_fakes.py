@@ -16,7 +16,7 @@ from pipeline.blocks import crash
 from pipeline.blocks.corpus import CorpusSpec, SketchWork
 from pipeline.blocks.crash import run_around_crashes
 from pipeline.blocks.reading import BlockUnit, Patches
-from pipeline.blocks.rows import CorpusUse, RowsWork
+from pipeline.blocks.rows import CorpusUse, Fatal, RowsWork
 from pipeline.blocks.steps import RouteStep, StageStep, Step, written_columns
 from pipeline.books import Books
 from pipeline.errors import GristmillError, StageBug
@@ -101,6 +101,15 @@ def test_the_record_says_what_it_was(tmp_path: Path) -> None:
     assert texts_of(asked, commit) == ["good"]
 
 
+def test_a_row_on_which_a_stage_hangs_is_left_out(tmp_path: Path) -> None:
+    """Native code that does not end, and lets no exception in, is ended with its process; the row is a time-out."""
+    steps = [use("fake_crash", "stuck", how="hang")]
+    asked = work(tmp_path, steps, stall_seconds=2.0)
+    commit = run_around_crashes(asked, stored(tmp_path, [documents(["a", MARKER, "b"])]))
+    assert quarantined(asked, commit) == [("timeout:stuck", 100)]
+    assert texts_of(asked, commit) == ["a", "b"]
+
+
 def test_the_stage_in_a_branch_is_named(tmp_path: Path) -> None:
     """The reason names the use of the stage that was at work; rows that it does not see are not suspected."""
     route = RouteStep("language", {"zh": (use("fake_crash", "fragile", "zh"),)})
@@ -158,13 +167,13 @@ def test_patches_stay_with_their_rows(tmp_path: Path) -> None:
     assert books.unbalanced() == []
 
 
-@pytest.mark.parametrize("skip", [{1: "s"}, {5: "s"}, {0: "s", 1: "s", 4: "s"}, {i: "s" for i in range(6)}])
-def test_left_out_rows_take_their_patches_along(tmp_path: Path, skip: dict[int, str]) -> None:
+@pytest.mark.parametrize("skip", [{1}, {5}, {0, 1, 4}, set(range(6))])
+def test_left_out_rows_take_their_patches_along(tmp_path: Path, skip: set[int]) -> None:
     """Leaving rows out gives the documents that are left, with their own patches."""
     texts = [f"t{i}" for i in range(6)]
     unit = patched(tmp_path, documents(texts), {0: 0, 1: 0, 2: 2, 4: 2, 5: 5})
     asked = work(tmp_path, [], corpus=DEDUP, columns=DEDUP.columns)
-    commit = asked.run_with(unit, skip)
+    commit = asked.run_with(unit, dict.fromkeys(skip, Fatal("crash", "s")))
     expected = [(f"t{i}", size) for i, size in ((0, 2), (2, 2), (3, None), (5, 2)) if i not in skip]
     docs = pa.Table.from_batches(asked.store.batches(commit.files["docs"]), asked.schema)
     assert list(zip(docs.column("text").to_pylist(), docs.column("cluster_size").to_pylist(), strict=True)) == expected

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -13,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import SourceError
-from pipeline.sources import jsonl, parquet, text
+from pipeline.sources import arrow, code_trees, delimited, jsonl, markdown, parquet, text
+from pipeline.sources.code_config import CodeConfig
 from pipeline.sources.listing import list_files
 from pipeline.sources.streams import open_raw
 from pipeline.storage import filesystem
@@ -99,3 +102,38 @@ def test_sources(bucket: str) -> None:
     assert {row["text"] for row in found.rows} == set(HARD_NAMES)
     found = read_all(parquet.SOURCE, parquet.ParquetConfig(path=at(bucket, "tables")))
     assert [row["text"] for row in found.rows] == ["a", "b"]
+
+
+def test_trees_and_tables(bucket: str) -> None:
+    """Source trees, archives, Markdown, CSV and Arrow too; repositories are found by what is beside their files."""
+    fs, _ = filesystem(at(bucket, "trees"))
+    packed, table = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("r/z.py", "z = 1\n")
+    with pa.ipc.new_stream(table, pa.schema([("text", pa.string())])) as writer:
+        writer.write_batch(pa.record_batch({"text": ["a", "b"]}))
+    contents = {
+        "trees/a b/x?/LICENSE": b"This is free and unencumbered software released into the public domain.",
+        "trees/a b/x?/.git/HEAD": b"ref",
+        "trees/a b/x?/s/x.py": b"x = 1\n",
+        "trees/p.zip": packed.getvalue(),
+        "trees/top.py": b"t = 1\n",
+        "notes/a.md": b"---\ntitle: T\n---\ntext",
+        "sheets/a.csv": b'text,id\n"a,b",1\n',
+        "sheets/a.arrow": table.getvalue(),
+    }
+    for name, content in contents.items():
+        with fs.open_output_stream(f"corpus/{name}", compression=None) as stream:
+            stream.write(content)
+    found = read_all(code_trees.SOURCE, CodeConfig(path=at(bucket, "trees"), repository="git"))
+    assert [(row["repository"], row["path"], row["license"], row["text"]) for row in found.rows] == [
+        ("a b/x?", "s/x.py", "Unlicense", "x = 1\n"),
+        ("trees", "top.py", None, "t = 1\n"),
+        ("p", "r/z.py", None, "z = 1\n"),
+    ]
+    assert [
+        row["title"] for row in read_all(markdown.SOURCE, markdown.MarkdownConfig(path=at(bucket, "notes"))).rows
+    ] == ["T"]
+    sheets = at(bucket, "sheets")
+    assert [row["id"] for row in read_all(delimited.SOURCE, delimited.CsvConfig(path=sheets)).rows] == ["a.csv#1"]
+    assert [row["text"] for row in read_all(arrow.SOURCE, arrow.ArrowConfig(path=sheets)).rows] == ["a", "b"]
