@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pipeline.errors import GristmillError
+from pipeline.errors import GristmillError, disk_error
 
 if TYPE_CHECKING:
     from pipeline.reports.opened import OpenedRun
@@ -38,6 +38,12 @@ class Commands(TyperGroup):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
+        except OSError as error:
+            known = disk_error(error, "store or runs")
+            if known is None:
+                raise
+            _complain(str(known))
+            raise typer.Exit(1) from error
 
 
 app = typer.Typer(
@@ -128,21 +134,48 @@ def plan_command(
     recipe: RecipePath,
     settings: Settings = None,
     sample: Annotated[float | None, typer.Option(help="As for run.")] = None,
+    pilot: Annotated[bool, typer.Option("--pilot/--no-pilot", help="Measure on a small part of the input.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
-    """Check a recipe, say what is in the store already, and estimate the disk it needs. Reads no document."""
+    """Check a recipe; estimate time, memory and disk from a pilot; say what is in the store already."""
     _check_options(sample, None, None)
-    from pipeline.plan import make_plan
+    from pipeline.pilot.forecast import forecast
     from pipeline.recipe.loader import load_recipe
-    from pipeline.reports.plan_table import print_plan
-    from pipeline.reports.store_walk import walk_store
-    from pipeline.run_recipe import run_folder
+    from pipeline.reports.plan_table import plan_json, print_plan
     from pipeline.terminal import console, text
 
-    loaded = load_recipe(recipe, settings or ())
-    plan = make_plan(loaded, sample)
+    found = forecast(load_recipe(recipe, settings or ()), sample, pilot=pilot)
+    if as_json:
+        print(json.dumps(plan_json(found), indent=1, ensure_ascii=False))
+        return
     out = console()
-    print_plan(plan, walk_store(plan, run_folder(loaded, sample)), out)
+    print_plan(found, out)
     out.print(text(f"next: gristmill run {recipe}", "bold"), soft_wrap=True)
+
+
+@app.command("doctor")
+def doctor_command(
+    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Look at what this recipe uses.")] = None,
+    settings: Settings = None,
+    store: Annotated[str | None, typer.Option(help="Folder or URI of a store; the recipe's, or ./store.")] = None,
+    address: Annotated[str | None, typer.Option(help="Address of a Ray cluster.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Check this machine, a store and a cluster: versions, disk, memory, Ray. Exit code 1 if something is not fit."""
+    from pipeline.doctor.examine import examine, subject
+    from pipeline.recipe.loader import load_recipe
+    from pipeline.reports.doctor_table import checks_json, has_failed, print_checks
+    from pipeline.terminal import console
+
+    loaded = None if recipe is None else load_recipe(recipe, settings or ())
+    checks = examine(subject(loaded, store, address))
+    if as_json:
+        made = list(checks)
+        print(json.dumps(checks_json(made), indent=1, ensure_ascii=False))
+    else:
+        made = print_checks(checks, console())
+    if has_failed(made):
+        raise typer.Exit(1)
 
 
 @app.command("status")

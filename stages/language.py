@@ -109,6 +109,13 @@ def check(config: LanguageConfig, model: LanguageModel) -> Sequence[str]:
     return [f"keep: {problem}" for problem in name_problems(config.keep or [], model.fasttext.labels)]
 
 
+def values(config: LanguageConfig, model: LanguageModel) -> Mapping[str, Sequence[str]]:
+    """The languages that rows which stay may get: those of the model's labels that ``keep`` lets through."""
+    languages = dict.fromkeys(model.languages.to_pylist())
+    kept = languages if config.keep is None else set(map(canonical, config.keep))
+    return {"language": [language for language in languages if language in kept]}
+
+
 STAGE = RowStage(
     kind="language",
     version=1,
@@ -121,4 +128,5 @@ STAGE = RowStage(
     resources=lambda config: {"model": config.model or lid176_path()},
     load=load,
     check=check,
+    values=values,
 )

@@ -10,9 +10,11 @@ import pytest
 from rich.console import Console
 
 from pipeline.engine import Engine
+from pipeline.pilot.assumed import expansion, source_sizes
+from pipeline.pilot.outlook import outlook
 from pipeline.plan import make_plan
 from pipeline.recipe.loader import load_recipe
-from pipeline.reports.plan_table import expansion, print_plan, source_sizes
+from pipeline.reports.plan_table import print_plan
 from pipeline.reports.status import print_run, print_runs, run_state, state_of
 from pipeline.reports.store_walk import StoreWalk, walk_store
 from pipeline.run_recipe import run_folder
@@ -92,9 +94,9 @@ def test_a_plan_of_something_new_has_nothing_in_the_store(tmp_path: Path) -> Non
     ]  # fmt: skip
     assert not (tmp_path / "store").exists()
     assert not (tmp_path / "runs").exists()
-    text = shown(print_plan, found.plan, found)
+    text = shown(print_plan, outlook(found.plan, found, 1))
     assert "none (0 of 1)" in text
-    assert "disk at the end of the run: about" in text
+    assert "guessed from sizes of files" in text
 
 
 def test_a_plan_knows_what_is_there(tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ def test_a_plan_knows_what_is_there(tmp_path: Path) -> None:
     done = walk(tmp_path)
     assert done.complete
     assert not done.blocks_left()
-    assert "everything is in the store" in shown(print_plan, done.plan, done)
+    assert "everything is in the store" in shown(print_plan, outlook(done.plan, done, 1))
     changed = walk(tmp_path, "length.max_words=3")
     assert not changed.complete
     assert (changed.walked[-1].name, changed.walked[-1].done) == ("length", 0)
