@@ -13,9 +13,19 @@ from importlib.metadata import entry_points
 from pipeline.sources.contract import SourceKind
 
 SOURCES: Mapping[str, str] = {
+    "arrow": "pipeline.sources.arrow",
+    "code": "pipeline.sources.code_trees",
+    "csv": "pipeline.sources.delimited",
     "jsonl": "pipeline.sources.jsonl",
+    "markdown": "pipeline.sources.markdown",
     "parquet": "pipeline.sources.parquet",
     "text": "pipeline.sources.text",
+    "warc": "pipeline.sources.warc",
+    "commoncrawl": "pipeline.sources.commoncrawl",
+    "epub": "pipeline.sources.epub",
+    "pdf": "pipeline.sources.pdf",
+    "stackexchange": "pipeline.sources.stackexchange",
+    "wikipedia": "pipeline.sources.wikipedia",
 }
 
 _GROUP = "gristmill.sources"

@@ -6,15 +6,78 @@ row, and never of the batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import AfterValidator
 
 from pipeline.errors import SourceError
-from pipeline.sources.records import RAW_BYTES, Fault
+from pipeline.sources.contract import SourceBatch, SourceConfig
+from pipeline.sources.listing import FoundFile
+from pipeline.sources.records import RAW_BYTES, Fault, check_fields, constant, prefixed_ids, quarantine, row_schema
+
+
+class ColumnsConfig(SourceConfig):
+    """Files that have columns, and which of them are wanted."""
+
+    text: str = "text"
+    """Column of the text: strings, or bytes of UTF-8. A row without text is quarantined."""
+    id: str | None = "id"
+    """Column of the record's own id, if there is one; the row's place in the file where there is none."""
+    url: str | None = "url"
+    """Column of the URL that the document comes from, if there is one."""
+    date: str | None = "date"
+    """Column of the date, if there is one."""
+    license: str | None = "license"
+    """Column of the licence, if there is one."""
+    fields: Annotated[dict[str, str], AfterValidator(check_fields)] = {}
+    """Further columns: name → column. Values become strings; a field called ``language`` or ``domain`` says it row
+    by row."""
+
+
+def fields(config: ColumnsConfig) -> Mapping[str, pa.DataType]:
+    """Columns beyond the common ones."""
+    return {name: pa.string() for name in config.fields}
+
+
+def wanted_columns(config: ColumnsConfig) -> dict[str, str]:
+    """Column of the rows → column of the file."""
+    own = {
+        "id": config.id,
+        "text": config.text,
+        "url": config.url,
+        "date": config.date,
+        "license": config.license,
+        **config.fields,
+    }
+    return {name: column for name, column in own.items() if column is not None}
+
+
+def check_columns(
+    files: Sequence[FoundFile], found: Sequence[Mapping[str, pa.DataType] | None], config: ColumnsConfig
+) -> None:
+    """Every file needs the text, and a column that is not just the default has to be in one file at least.
+
+    ``found``: column → type of each file, None for a file that cannot be read. Raises SourceError.
+    """
+    own = {name: getattr(config, name) for name in ("id", "url", "date", "license")}
+    named = {value for name, value in own.items() if value != ColumnsConfig.model_fields[name].default}
+    missing = (named | set(config.fields.values())) - {None}
+    known: dict[str, None] = {}
+    first = None
+    for file, types in zip(files, found, strict=True):
+        if types is None:
+            continue
+        check_types(file.uri, types, wanted_columns(config))
+        first = first or file
+        missing -= set(types)
+        known.update(dict.fromkeys(types))
+    if missing and first is not None:
+        raise no_column(min(missing), known, first.uri if len(files) == 1 else f"{first.uri} and the others")
 
 
 def leaves(schema: pa.Schema) -> dict[str, pa.DataType]:
@@ -111,3 +174,32 @@ def _is_utf8(value: bytes | None) -> bool:
         return value is None or value.decode() is not None
     except UnicodeDecodeError:
         return False
+
+
+def columnar_batch(
+    source: str, relative: str, raw: pa.RecordBatch, types: Mapping[str, pa.DataType], first: int, config: ColumnsConfig
+) -> SourceBatch:
+    """Rows ``first`` and following of a file, as the engine takes them; what a row lacks is its quarantine record.
+
+    ``types``: column → type of the whole file, as :func:`leaves` gives it.
+    """
+    schema = row_schema(fields(config))
+    places = pa.array(np.arange(first, first + raw.num_rows), pa.int64())
+    values: dict[str, pa.Array] = {}
+    faults = Faults(raw.num_rows)
+    for name, column in wanted_columns(config).items():
+        if column in types:
+            values[name] = as_text(pick(raw, column), schema.field(name).type, column, faults)
+    text = values["text"]
+    faults.add(pc.is_null(text), "null_text", f"{config.text!r} is null")
+    limit = config.max_document_bytes
+    faults.add(pc.greater(pc.binary_length(text), limit), "too_large", f"a text of more than {limit:,} bytes")
+    records = faults.records(text, first)
+    values["id"] = prefixed_ids(relative, values.get("id"), places)
+    values["file"] = constant(relative, raw.num_rows)
+    values["offset"] = places
+    columns = [values[name] if name in values else constant(None, raw.num_rows) for name in schema.names]
+    rows = pa.record_batch(columns, schema=schema)
+    if records:
+        rows = rows.filter(pa.array(faults.codes < 0))
+    return SourceBatch(rows, quarantine(source, relative, records))

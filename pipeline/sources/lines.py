@@ -59,7 +59,7 @@ def line_blocks(
     ``start``). A line over ``max_line_bytes`` is passed over and reported as ``too_large``, damage as what it is.
     A byte order mark at the beginning of the file is left out. ``block_bytes``: at least 3.
     """
-    window = _Window(stream, max(start - 1, 0), min(block_bytes, max_line_bytes + 1), max_line_bytes)
+    window = Window(stream, max(start - 1, 0), min(block_bytes, max_line_bytes + 1), max_line_bytes)
     if start > 0:
         window.pass_line(end)
     elif window.pass_mark() and end is not None:
@@ -77,7 +77,7 @@ def line_blocks(
             return
 
 
-class _Window:
+class Window:
     """The part of the stream that is in memory: ``buffer[:have]``, which begins at ``offset``.
 
     ``searched``: bytes that are known to hold no newline. ``room``: bytes that may be read; one line of

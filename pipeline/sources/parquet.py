@@ -10,28 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Annotated
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from pipeline.errors import SourceError
-from pipeline.sources.columns import Faults, as_text, check_types, leaves, no_column, pick
-from pipeline.sources.contract import Partition, Piece, SourceBatch, SourceConfig, SourceKind
+from pipeline.sources.columns import ColumnsConfig, check_columns, columnar_batch, fields, leaves, wanted_columns
+from pipeline.sources.contract import Partition, Piece, SourceBatch, SourceKind
 from pipeline.sources.listing import FoundFile, list_files
-from pipeline.sources.records import (
-    BATCH_BYTES,
-    Fault,
-    check_fields,
-    constant,
-    no_rows,
-    prefixed_ids,
-    quarantine,
-    row_schema,
-)
+from pipeline.sources.records import BATCH_BYTES, Fault, no_rows, quarantine
 from pipeline.sources.streams import is_transport_error, open_raw
 from stages.contract import ORDINAL_BITS
 
@@ -46,42 +34,11 @@ _PAGE_BUFFER_BYTES = 2**20
 _FOOTER_THREADS = 16
 
 
-class ParquetConfig(SourceConfig):
+class ParquetConfig(ColumnsConfig):
     """Parquet files. Columns may be nested (``meta.url``), but not in lists."""
 
-    text: str = "text"
-    """Column of the text: strings, or bytes of UTF-8. A row without text is quarantined."""
-    id: str | None = "id"
-    """Column of the record's own id, if there is one; the row's number in the file where there is none."""
-    url: str | None = "url"
-    """Column of the URL that the document comes from, if there is one."""
-    date: str | None = "date"
-    """Column of the date, if there is one."""
-    license: str | None = "license"
-    """Column of the licence, if there is one."""
-    fields: Annotated[dict[str, str], AfterValidator(check_fields)] = {}
-    """Further columns: name → column. Values become strings; a field called ``language`` or ``domain`` says it row
-    by row."""
     split_bytes: int = Field(default=64 * 2**20, gt=0)
     """Uncompressed bytes of the wanted columns that one task reads; at least one row group."""
-
-
-def fields(config: ParquetConfig) -> Mapping[str, pa.DataType]:
-    """Columns beyond the common ones."""
-    return {name: pa.string() for name in config.fields}
-
-
-def _wanted(config: ParquetConfig) -> dict[str, str]:
-    """Column of the rows → column of the file."""
-    own = {
-        "id": config.id,
-        "text": config.text,
-        "url": config.url,
-        "date": config.date,
-        "license": config.license,
-        **config.fields,
-    }
-    return {name: column for name, column in own.items() if column is not None}
 
 
 def split(source: str, config: ParquetConfig) -> Sequence[Partition]:
@@ -92,7 +49,7 @@ def split(source: str, config: ParquetConfig) -> Sequence[Partition]:
     files = list_files(config.path, config.exclude, SUFFIXES)
     with ThreadPoolExecutor(min(_FOOTER_THREADS, len(files))) as pool:
         footers = list(pool.map(lambda file: _footer(file, config), files))
-    _check_columns(files, footers, config)
+    check_columns(files, [None if footer is None else footer.types for footer in footers], config)
     partitions = []
     for file, footer in zip(files, footers, strict=True):
         for start, end in [(0, 0)] if footer is None else _ranges(footer.groups, config.split_bytes):
@@ -114,7 +71,7 @@ def _footer(file: FoundFile, config: ParquetConfig) -> _Footer | None:
         with open_raw(file.uri, file.size) as stream:
             parquet = _open(stream)
             types = leaves(parquet.schema_arrow)
-            wanted = set(_wanted(config).values())
+            wanted = set(wanted_columns(config).values())
             metadata = parquet.metadata
             columns = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path in wanted]
             groups = [_group(metadata.row_group(i), columns, file, i) for i in range(metadata.num_row_groups)]
@@ -137,24 +94,6 @@ def _group(group: pq.RowGroupMetaData, columns: Sequence[int], file: FoundFile, 
 
 def _open(stream: pa.NativeFile) -> pq.ParquetFile:
     return pq.ParquetFile(stream, pre_buffer=False, buffer_size=_PAGE_BUFFER_BYTES, page_checksum_verification=True)
-
-
-def _check_columns(files: Sequence[FoundFile], footers: Sequence[_Footer | None], config: ParquetConfig) -> None:
-    """Every file needs the text, and a column that is not just the default has to be in one file at least."""
-    own = {name: getattr(config, name) for name in ("id", "url", "date", "license")}
-    named = {value for name, value in own.items() if value != ParquetConfig.model_fields[name].default}
-    missing = (named | set(config.fields.values())) - {None}
-    known: dict[str, None] = {}
-    first = None
-    for file, footer in zip(files, footers, strict=True):
-        if footer is None:
-            continue
-        check_types(file.uri, footer.types, _wanted(config))
-        first = first or file
-        missing -= set(footer.types)
-        known.update(dict.fromkeys(footer.types))
-    if missing and first is not None:
-        raise no_column(min(missing), known, first.uri if len(files) == 1 else f"{first.uri} and the others")
 
 
 def _ranges(groups: Sequence[tuple[int, int]], split_bytes: int) -> Iterator[tuple[int, int]]:
@@ -183,7 +122,6 @@ class _Reader:
         self.source = source
         self.piece = piece
         self.config = config
-        self.schema = row_schema(fields(config))
 
     def batches(self, stream: pa.NativeFile) -> Iterator[SourceBatch]:
         piece = self.piece
@@ -203,11 +141,11 @@ class _Reader:
     def _group(
         self, parquet: pq.ParquetFile, types: Mapping[str, pa.DataType], number: int, first: int
     ) -> Iterator[SourceBatch]:
-        columns = sorted({column for column in _wanted(self.config).values() if column in types})
+        columns = sorted({column for column in wanted_columns(self.config).values() if column in types})
         done = first
         try:
             for raw in _steps(parquet, number, columns):
-                yield self._batch(raw, types, done)
+                yield columnar_batch(self.source, self.piece.relative, raw, types, done, self.config)
                 done += raw.num_rows
         except (pa.ArrowException, OSError) as error:
             group = parquet.metadata.row_group(number)
@@ -220,27 +158,6 @@ class _Reader:
             raise error
         fault = Fault(offset, size, "unreadable", f"{error}{rows}", b"")
         return SourceBatch(no_rows(fields(self.config)), quarantine(self.source, self.piece.relative, [fault]))
-
-    def _batch(self, raw: pa.RecordBatch, types: Mapping[str, pa.DataType], first: int) -> SourceBatch:
-        places = pa.array(np.arange(first, first + raw.num_rows), pa.int64())
-        values: dict[str, pa.Array] = {}
-        faults = Faults(raw.num_rows)
-        for name, column in _wanted(self.config).items():
-            if column in types:
-                values[name] = as_text(pick(raw, column), self.schema.field(name).type, column, faults)
-        text = values["text"]
-        faults.add(pc.is_null(text), "null_text", f"{self.config.text!r} is null")
-        limit = self.config.max_document_bytes
-        faults.add(pc.greater(pc.binary_length(text), limit), "too_large", f"a text of more than {limit:,} bytes")
-        records = faults.records(text, first)
-        values["id"] = prefixed_ids(self.piece.relative, values.get("id"), places)
-        values["file"] = constant(self.piece.relative, raw.num_rows)
-        values["offset"] = places
-        columns = [values[name] if name in values else constant(None, raw.num_rows) for name in self.schema.names]
-        rows = pa.record_batch(columns, schema=self.schema)
-        if records:
-            rows = rows.filter(pa.array(faults.codes < 0))
-        return SourceBatch(rows, quarantine(self.source, self.piece.relative, records))
 
 
 def _steps(parquet: pq.ParquetFile, number: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

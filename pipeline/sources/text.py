@@ -28,7 +28,8 @@ _READ_BYTES = 2**20
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def _known_encoding(name: str) -> str:
+def known_encoding(name: str) -> str:
+    """The encoding's own name. Raises ValueError for one that Python does not know."""
     try:
         b"a".decode(name, "replace")
     except LookupError as error:
@@ -39,7 +40,7 @@ def _known_encoding(name: str) -> str:
 class TextConfig(SourceConfig):
     """Files of text; each is one document."""
 
-    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
+    encoding: Annotated[str, AfterValidator(known_encoding)] = "utf-8"
     """Encoding of the files. A file that is not in it is quarantined; a byte order mark is left out."""
     body_after: str | None = Field(default=None, min_length=1)
     """The text begins behind the first occurrence of this, as in ``"\\n\\n"`` for mail-like headers; a file without
@@ -48,11 +49,12 @@ class TextConfig(SourceConfig):
 
 def split(source: str, config: TextConfig) -> Sequence[Partition]:
     """Groups of files, in the order of their names. Raises SourceError if there are none."""
-    pieces = [_piece(file) for file in list_files(config.path, config.exclude)]
+    pieces = [whole_file(file) for file in list_files(config.path, config.exclude)]
     return [Partition(source, tuple(group)) for group in group_pieces(pieces)]
 
 
-def _piece(file: FoundFile) -> Piece:
+def whole_file(file: FoundFile) -> Piece:
+    """The piece that is the whole file."""
     return Piece(file.uri, file.relative, 0, file.size, file.size, file.stamp)
 
 
@@ -102,33 +104,43 @@ def read(partition: Partition, config: TextConfig) -> Iterator[SourceBatch]:
 
 def _document(piece: Piece, config: TextConfig) -> bytes | Fault:
     """The document's text as UTF-8, or what is wrong with it."""
+    found = file_text(piece, config.encoding, config.max_document_bytes)
+    if isinstance(found, Fault):
+        return found
+    body = _body(found, config.body_after)
+    return body if len(body) <= config.max_document_bytes else too_large(piece, body, config.max_document_bytes)
+
+
+def _body(text: bytes, marker: str | None) -> bytes:
+    place = -1 if marker is None else text.find(marker.encode())
+    return text if marker is None or place < 0 else text[place + len(marker.encode()) :]
+
+
+def file_text(piece: Piece, encoding: str, limit: int) -> bytes | Fault:
+    """A file's text as UTF-8 without its byte order mark, or what is wrong with it.
+
+    ``limit``: bytes of the (decompressed) file; as UTF-8 it may be longer.
+    """
     try:
-        content = _content(piece, config.max_document_bytes)
+        content = file_content(piece, limit)
     except DamagedStream as damage:
         return Fault(0, piece.size, damage.reason, damage.detail, b"")
-    if len(content) > config.max_document_bytes:
-        return _too_large(piece, content, config)
+    if len(content) > limit:
+        return too_large(piece, content, limit)
     try:
-        encoded = _body(content.decode(config.encoding), config.body_after).encode()
+        return content.decode(encoding).removeprefix(_BYTE_ORDER_MARK).encode()
     except UnicodeError as error:
-        reason = "invalid_utf8" if config.encoding == "utf-8" else "invalid_encoding"
+        reason = "invalid_utf8" if encoding == "utf-8" else "invalid_encoding"
         return Fault(0, len(content), reason, str(error), content[:RAW_BYTES])
-    return encoded if len(encoded) <= config.max_document_bytes else _too_large(piece, content, config)
 
 
-def _body(text: str, marker: str | None) -> str:
-    text = text.removeprefix(_BYTE_ORDER_MARK)
-    place = -1 if marker is None else text.find(marker)
-    return text if marker is None or place < 0 else text[place + len(marker) :]
+def too_large(piece: Piece, content: bytes, limit: int) -> Fault:
+    """The fault of a file with more text than ``limit`` bytes."""
+    return Fault(0, piece.size, "too_large", f"a text of more than {limit:,} bytes", content[:RAW_BYTES])
 
 
-def _too_large(piece: Piece, content: bytes, config: TextConfig) -> Fault:
-    detail = f"a text of more than {config.max_document_bytes:,} bytes"
-    return Fault(0, piece.size, "too_large", detail, content[:RAW_BYTES])
-
-
-def _content(piece: Piece, limit: int) -> bytes:
-    """The file's decompressed bytes, no more than one beyond the limit."""
+def file_content(piece: Piece, limit: int) -> bytes:
+    """The file's decompressed bytes, no more than one beyond the limit. Raises DamagedStream and SourceError."""
     stream = open_stream(piece.uri, piece.size)
     scratch = memoryview(bytearray(min(piece.size + 1, _READ_BYTES)))
     content = bytearray()
