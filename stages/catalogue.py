@@ -14,8 +14,10 @@ from importlib.metadata import entry_points
 from stages.contract import CorpusStage, FitStep, RowStage
 
 STAGES: Mapping[str, str] = {
+    "extract": "stages.extract",
     "normalize": "stages.normalize",
     "language": "stages.language",
+    "wikitext": "stages.wikitext",
     "word_count": "stages.quality.word_count",
     "exact_dedup": "stages.dedup.exact_dedup",
 }
