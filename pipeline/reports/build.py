@@ -51,7 +51,7 @@ from pipeline.reports.model import (
 from pipeline.reports.stored_run import StoredRun
 from pipeline.reports.token_estimates import TokenEstimate, token_estimate
 from stages import catalogue
-from stages.contract import CorpusStage, FitRef, Rule
+from stages.contract import CorpusStage, FitRef, RowStage, Rule
 
 
 def build_report(run: StoredRun, found: Collected) -> Report:
@@ -180,7 +180,11 @@ def _versions(recipe: Recipe) -> dict[str, str]:
     used = [catalogue.stage(use.kind) for use in recipe.uses()] + [
         catalogue.fit(use.kind) for use in recipe.fits.values()
     ]
-    libraries = library_versions(name for stage in used for name in stage.libraries)
+    stages = ((catalogue.stage(use.kind), use.config) for use in recipe.uses())
+    chosen = [
+        name for stage, config in stages if isinstance(stage, RowStage) for name in stage.chosen_libraries(config)
+    ]
+    libraries = library_versions([*chosen, *(name for stage in used for name in stage.libraries)])
     return {"gristmill": _own_version(), "python": platform.python_version(), "pyarrow": pa.__version__, **libraries}
 
 

@@ -18,6 +18,7 @@ from stages import catalogue
 from stages.contract import SIGNAL, CorpusStage, FitStep, RowStage
 from tests.batches import documents
 from tests.stages.hostile import ROWS
+from tests.stages.test_extract import ARTICLE, HOSTILE
 
 STORED = Path(__file__).with_name("versions.json")
 FIT_SETTINGS: dict[str, dict[str, Any]] = {
@@ -25,9 +26,11 @@ FIT_SETTINGS: dict[str, dict[str, Any]] = {
     "bpe_tokenizer": {"vocab_size": 300},
 }
 
+MORE_ROWS = {"extract": [ARTICLE, *HOSTILE.values()]}
 
-def batch() -> pa.RecordBatch:
-    """The fixed input: hostile rows and ordinary prose in some languages, some of it twice."""
+
+def batch(kind: str) -> pa.RecordBatch:
+    """The fixed input: hostile rows and ordinary prose in some languages, some of it twice; what the kind is about."""
     prose = [
         "The ferry left at noon, and nobody on the pier could say when it would come back.",
         "Die Fähre fuhr mittags ab, und niemand am Kai wusste, wann sie wiederkommt.\r\nNiemand.",
@@ -35,7 +38,7 @@ def batch() -> pa.RecordBatch:
         "フェリーは正午に出て、いつ戻るのか誰も知らなかった。",
         "Паром ушёл в полдень, и никто на пристани не знал, когда он вернётся.",
     ]
-    return documents([*prose, *ROWS, *prose, "e\u0301te\u0301 \u212b"])
+    return documents([*prose, *ROWS, *prose, "e\u0301te\u0301 \u212b", *MORE_ROWS.get(kind, ())])
 
 
 def output(kind: str) -> str:
@@ -45,19 +48,19 @@ def output(kind: str) -> str:
         return digest(_fit_output(found).hex())
     config = found.config(name=kind)
     if isinstance(found, CorpusStage):
-        records = found.sketch(batch(), config)
+        records = found.sketch(batch(kind), config)
         order = np.lexsort([records.column(name).to_numpy() for name in ("_address", "key_low", "key_high")])
         patches = found.resolve(found.link(records.take(pa.array(order)), config), config)
         return digest([records.to_pydict(), patches.to_pydict()])
     model = found.load(config, {name: str(path) for name, path in found.resources(config).items()})
-    made = found.apply(batch(), config, model)
+    made = found.apply(batch(kind), config, model)
     parts = {**made.columns, **made.signals, **made.cut}
     return digest({name: _plain(values) for name, values in sorted(parts.items())})
 
 
 def _fit_output(fit: FitStep) -> bytes:
     config = fit.config(**FIT_SETTINGS[fit.kind])
-    rows = batch()
+    rows = batch(fit.kind)
     rows = rows.append_column(SIGNAL, pa.array(np.arange(rows.num_rows), pa.int64()))
     return fit.finish(fit.merge([fit.summarize(rows, config)], config), config)
 
