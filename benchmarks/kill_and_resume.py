@@ -66,7 +66,7 @@ def finish(process: subprocess.Popen[str]) -> None:
     """Wait for the end; raises if the run failed."""
     _, errors = process.communicate()
     if process.returncode:
-        raise SystemExit(f"the run failed:\n{errors}")
+        raise SystemExit(f"the run ended with {process.returncode}:\n{errors}")
 
 
 def killed_run(options: argparse.Namespace, root: str, seconds: float, rng: random.Random) -> int:

@@ -34,12 +34,18 @@ ONLY_IN = {
     "ray": ("pipeline.executors.ray_executor",),
     "torch": ("trainer",),
     "safetensors": ("trainer",),
+    "resiliparse": ("stages.html_libraries",),
+    "trafilatura": ("stages.html_libraries",),
+    "pypdfium2": ("pipeline.sources",),
     "transformers": (),
 }
 """Library → the only modules or packages that import it."""
 
 COMES_WITH = {"awkward": "gigatoken", "llvmlite": "numba", "annotated-types": "pydantic", "pydantic-core": "pydantic"}
 """Distribution → the declared one that it belongs to and that pins it."""
+
+EXTRA_OF = {"trainer": "train", "stages": "html", "pipeline": "pdf"}
+"""Package → the extra whose libraries it may import, where they are asked for."""
 
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "constants", "misc", "shared"}
 
@@ -109,7 +115,7 @@ def test_imports_run_one_way(module: Module) -> None:
 
 @pytest.mark.parametrize("library", ONLY_IN)
 def test_heavy_libraries_have_one_home(library: str) -> None:
-    """One file knows Ray, one package knows torch."""
+    """One file knows Ray, one package knows torch, and what an extra brings is asked for in one place."""
     users = {
         module.name
         for module in modules()
@@ -227,11 +233,10 @@ def _distribution(requirement: str) -> str:
 
 @pytest.mark.parametrize("package", [*PACKAGES, "gristmill"])
 def test_imported_libraries_are_declared(package: str) -> None:
-    """What a package imports is a dependency in pyproject.toml; only the trainer needs the extra ``train``."""
+    """What a package imports is a dependency in pyproject.toml, or in the extra that the package may need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    declared = {_distribution(name) for name in project["dependencies"]}
-    if package == "trainer":
-        declared |= {_distribution(name) for name in project["optional-dependencies"]["train"]}
+    extra = project["optional-dependencies"].get(EXTRA_OF.get(package), [])
+    declared = {_distribution(name) for name in [*project["dependencies"], *extra]}
     providers = packages_distributions()
     missing = set()
     for module in modules():

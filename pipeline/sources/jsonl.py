@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line; plain, gzip or zstd.
+"""JSON Lines: one object a line; plain or compressed.
 
 Plain files are cut into byte ranges; a compressed one cannot be, so a large one is marked as a stream and ingested
 first. Every line that is not blank becomes a row or a quarantine record. Which lines are JSON is said in
@@ -36,7 +36,7 @@ from stages.kernels.byte_runs import PAD
 from stages.kernels.json_paths import Paths, compile_paths
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")
-COMPRESSED = (".gz", ".zst", ".zstd")
+COMPRESSED = (".gz", ".zst", ".zstd", ".lz4", ".bz2", ".xz")
 _FOLDER_SUFFIXES = (
     *SUFFIXES,
     *(name + packed for name in (*SUFFIXES, ".json") for packed in COMPRESSED),
@@ -66,7 +66,10 @@ _DAMAGE = {
 
 
 class JsonlConfig(SourceConfig):
-    """JSON Lines files, plain, gzip or zstd. Dotted paths (``meta.url``) lead into nested objects."""
+    """JSON Lines files, plain or compressed (gzip, zstd, lz4, bzip2, xz).
+
+    Dotted paths (``meta.url``) lead into nested objects.
+    """
 
     text: str = "text"
     """Path of the text; a record without a string there is quarantined."""

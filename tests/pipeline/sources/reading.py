@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -46,3 +49,35 @@ def _add(everything: Everything, batch: SourceBatch, schema: pa.Schema) -> None:
         everything.quarantined.extend(batch.quarantined.to_pylist())
     for reason, count in batch.repaired.items():
         everything.repaired[reason] = everything.repaired.get(reason, 0) + count
+
+
+_MEASURE = """
+import resource, sys
+from pipeline.sources import catalogue
+
+kind = catalogue.source(sys.argv[1])
+
+def read(path):
+    sizes = []
+    config = kind.config(path=path)
+    for partition in kind.split("s", config):
+        for batch in kind.read(partition, config):
+            sizes.append(batch.rows.column("text").nbytes)
+    return sizes
+
+read(sys.argv[2])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sizes = read(sys.argv[3])
+print(sum(sizes), max(sizes), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def memory_of_reading(kind: str, small: Path, big: Path) -> tuple[int, int, int]:
+    """Read a file in a process of its own, after a small one that has everything loaded and compiled.
+
+    Returns bytes of text, those of the largest batch, and by how many kB the process grew.
+    """
+    command = [sys.executable, "-c", _MEASURE, kind, str(small), str(big)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    total, largest, grown = map(int, done.stdout.split())
+    return total, largest, grown

@@ -19,7 +19,7 @@ from pipeline.errors import SourceError
 from pipeline.sources import arrow
 from pipeline.sources.arrow import SOURCE, ArrowConfig
 from pipeline.sources.arrow_messages import RECORD_BATCH, walk
-from tests.pipeline.sources.reading import Everything, read_all, read_partitions
+from tests.pipeline.sources.reading import Everything, memory_of_reading, read_all, read_partitions
 
 HOSTILE = ["", "plain", "中文 🙂", "שלום", "e\u0301\u0300", "a\x00b", "x" * 10_000]
 FORMATS = ["file", "stream"]
@@ -365,24 +365,6 @@ def test_a_failing_disk_is_not_damage(tmp_path: Path, monkeypatch: pytest.Monkey
         read_partitions(SOURCE, partitions, config)
 
 
-MEASURE = """
-import resource, sys
-from pipeline.sources.arrow import SOURCE, ArrowConfig
-
-def read(path):
-    sizes = []
-    for partition in SOURCE.split("s", ArrowConfig(path=path)):
-        for batch in SOURCE.read(partition, ArrowConfig(path=path)):
-            sizes.append(batch.rows.column("text").nbytes)
-    return sizes
-
-read(sys.argv[1])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-sizes = read(sys.argv[2])
-print(sum(sizes), max(sizes), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-
-
 @pytest.mark.slow
 def test_memory(tmp_path: Path) -> None:
     """A file of 400 MB, in record batches of 4 MB, is read in batches of some megabytes."""
@@ -394,9 +376,7 @@ def test_memory(tmp_path: Path) -> None:
             writer.write_batch(
                 pa.record_batch({"text": [f"{i} {words[i % 500 :]}" for i in range(start, start + 240)]})
             )
-    command = [sys.executable, "-c", MEASURE, str(small), str(big)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
-    total, largest, kilobytes = map(int, done.stdout.split())
+    total, largest, kilobytes = memory_of_reading("arrow", small, big)
     assert total > 350_000_000
     assert largest < 17 * 2**20
     assert kilobytes < 120 * 1024

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from pydantic import ValidationError
 from pipeline.errors import SourceError
 from pipeline.sources import delimited
 from pipeline.sources.delimited import SOURCE, CsvConfig
-from tests.pipeline.sources.reading import Everything, read_all, read_partitions
+from tests.pipeline.sources.reading import Everything, memory_of_reading, read_all, read_partitions
 
 HOSTILE = ["plain", "中文 🙂", "שלום", "e\u0301\u0300", 'say "yes", or', "line\nbreaks\r\n\n", "x" * 10_000, '"', ""]
 
@@ -89,7 +87,7 @@ def test_form_of_files(tmp_path: Path) -> None:
     ("name", "settings", "content"),
     [
         ("a.tsv", {}, b"id\ttext\n1\ta,b\n"),
-        ("a.tab.gz", {}, gzip.compress(b"id\ttext\n1\ta,b\n")),
+        ("a.tab.gz", {}, gzip.compress(b"id\ttext\n1\ta,b\n", mtime=0)),
         ("a.csv.zst", {}, zstandard.compress(b'id,text\n1,"a,b"\n')),
         ("a.csv", {"delimiter": ";"}, b"id;text\n1;a,b\n"),
         ("a.csv", {"quote": "'"}, b"id,text\n1,'a,b'\n"),
@@ -184,7 +182,7 @@ def test_missing_columns(tmp_path: Path) -> None:
         (b'te"xt",i\0d\na,b\n', "unreadable_header"),
         (b"text,\xff\na,b\n", "unreadable_header"),
         (b"x" * (1 << 20), "unreadable_header"),
-        (gzip.compress(b"text,id\na,b\n")[:15], "truncated_stream"),
+        (gzip.compress(b"text,id\na,b\n", mtime=0)[:15], "truncated_stream"),
     ],
 )
 def test_files_without_readable_names(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -299,33 +297,13 @@ def test_a_file_that_changes(tmp_path: Path) -> None:
         read_partitions(SOURCE, partitions, config)
 
 
-MEASURE = """
-import resource, sys
-from pipeline.sources.delimited import SOURCE, CsvConfig
-
-def read(path):
-    sizes = []
-    for partition in SOURCE.split("s", CsvConfig(path=path)):
-        for batch in SOURCE.read(partition, CsvConfig(path=path)):
-            sizes.append(batch.rows.column("text").nbytes)
-    return sizes
-
-read(sys.argv[1])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-sizes = read(sys.argv[2])
-print(sum(sizes), max(sizes), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-
-
 @pytest.mark.slow
 def test_memory(tmp_path: Path) -> None:
     """A file of 200 MB is read in batches of some megabytes."""
     small = write(tmp_path, b"text\na\n", "small.csv")
     row = b'"' + b'some words, and ""more""\n' * 100 + b'",1\n'
     big = write(tmp_path, b"text,n\n" + row * (200_000_000 // len(row)), "big.csv")
-    command = [sys.executable, "-c", MEASURE, str(small), str(big)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
-    total, largest, kilobytes = map(int, done.stdout.split())
+    total, largest, kilobytes = memory_of_reading("csv", small, big)
     assert total > 180_000_000
     assert largest < 17 * 2**20
     assert kilobytes < 120 * 1024

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from pydantic import ValidationError
 from pipeline.errors import SourceError
 from pipeline.sources import jsonl
 from pipeline.sources.jsonl import SOURCE, JsonlConfig
-from tests.pipeline.sources.reading import Everything, read_all, read_partitions
+from tests.pipeline.sources.reading import Everything, memory_of_reading, read_all, read_partitions
 
 RECORDS: list[dict[str, Any]] = [
     {"id": "a", "text": "one", "url": "http://x/1", "meta": {"lang": "en", "score": 0.50}},
@@ -273,24 +271,6 @@ def test_lines_over_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [(bad["reason"], bad["offset"]) for bad in found.quarantined] == [("too_large", 14)]
 
 
-MEASURE = """
-import resource, sys
-from pipeline.sources.jsonl import SOURCE, JsonlConfig
-
-def read(path):
-    sizes = []
-    for partition in SOURCE.split("s", JsonlConfig(path=path)):
-        for batch in SOURCE.read(partition, JsonlConfig(path=path)):
-            sizes.append(batch.rows.column("text").nbytes)
-    return sizes
-
-read(sys.argv[1])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-sizes = read(sys.argv[2])
-print(sum(sizes), max(sizes), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", ["one line", "many lines"])
 def test_memory(tmp_path: Path, shape: str) -> None:
@@ -302,9 +282,7 @@ def test_memory(tmp_path: Path, shape: str) -> None:
         )
     else:
         big = write(tmp_path, dump([{"text": "word " * 200}]) * 130_000, "big.jsonl")
-    command = [sys.executable, "-c", MEASURE, str(small), str(big)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
-    total, largest, kilobytes = map(int, done.stdout.split())
+    total, largest, kilobytes = memory_of_reading("jsonl", small, big)
     assert total > 50_000_000
     assert kilobytes < 200 * 1024
     if shape == "many lines":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 from pipeline.errors import SourceError
 from pipeline.sources import parquet
 from pipeline.sources.parquet import SOURCE, ParquetConfig
-from tests.pipeline.sources.reading import Everything, read_all, read_partitions
+from tests.pipeline.sources.reading import Everything, memory_of_reading, read_all, read_partitions
 
 HOSTILE = ["", "plain", "中文 🙂", "שלום", "e\u0301\u0300", "a\x00b", "x" * 10_000]
 
@@ -244,24 +242,6 @@ def test_a_failing_disk_is_not_damage(tmp_path: Path, monkeypatch: pytest.Monkey
         read_partitions(SOURCE, partitions, config)
 
 
-MEASURE = """
-import resource, sys
-from pipeline.sources.parquet import SOURCE, ParquetConfig
-
-def read(path):
-    sizes = []
-    for partition in SOURCE.split("s", ParquetConfig(path=path)):
-        for batch in SOURCE.read(partition, ParquetConfig(path=path)):
-            sizes.append(batch.rows.column("text").nbytes)
-    return sizes
-
-read(sys.argv[1])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-sizes = read(sys.argv[2])
-print(sum(sizes), max(sizes), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-
-
 @pytest.mark.slow
 def test_memory(tmp_path: Path) -> None:
     """A row group of 400 MB is read in batches of some megabytes."""
@@ -273,9 +253,7 @@ def test_memory(tmp_path: Path) -> None:
             pa.table({"text": [f"{i} {words[i % 500 :]}" for i in range(24_000)]}), row_group_size=1 << 20
         )
     assert pq.ParquetFile(big).num_row_groups == 1
-    command = [sys.executable, "-c", MEASURE, str(small), str(big)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
-    total, largest, kilobytes = map(int, done.stdout.split())
+    total, largest, kilobytes = memory_of_reading("parquet", small, big)
     assert total > 350_000_000
     assert largest < 17 * 2**20
     assert kilobytes < 120 * 1024
