@@ -21,7 +21,8 @@ from tests.pipeline.corpora import write_corpus, write_recipe
 from tests.pipeline.reports.finished_runs import small_run
 
 COMMANDS = (
-    "run", "plan", "doctor", "status", "gc", "report", "why", "sample", "whatif", "dups", "schema", "train", "mix", "tokens",
+    "run", "plan", "doctor", "status", "gc", "report", "why", "sample", "whatif", "dups", "schema", "train", "mix",
+    "tokens",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from pipeline import plan as planning
 from pipeline.blocks.corpus import CorpusSpec
 from pipeline.blocks.models import forget
 from pipeline.blocks.steps import StageStep, stage_steps
-from pipeline.errors import RecipeError, SourceError, StageBug, StoreError
+from pipeline.errors import RecipeError, StageBug, StoreError
 from pipeline.plan import CorpusBlock, FitBlock, Plan, RowsBlock, make_plan, resolve_steps
 from pipeline.recipe.model import FitUse, Places, Recipe, RouteUse, SourceUse, StageUse
 from pipeline.sources import catalogue as sources
