@@ -17,7 +17,7 @@ def test_each_kind_is_what_it_is_called(kind: str) -> None:
     found = catalogue.source(kind)
     assert found.kind == kind
     assert issubclass(found.config, SourceConfig)
-    needed = {"snapshot": "CC-MAIN-2024-18", "fraction": 0.1} if kind == "commoncrawl" else {}
+    needed: dict[str, Any] = {"snapshot": "CC-MAIN-2024-18", "fraction": 0.1} if kind == "commoncrawl" else {}
     assert found.config(path="x", **needed).path == "x"
 
 
