@@ -72,7 +72,7 @@ def split(source: str, config: CommonCrawlConfig) -> Sequence[Partition]:
     """Partitions of the chosen archives. Raises SourceError if lists or archives are not there."""
     chosen = choose(_paths(config), config)
     files = _found([_below(config.base, path) for path in chosen], chosen)
-    return [part for file in files for part in warc.split_file(source, file, config, known=True)]
+    return [part for file in files for part in warc.split_file(source, file, config, can_be_cut=True)]
 
 
 def _paths(config: CommonCrawlConfig) -> list[str]:

@@ -1,4 +1,4 @@
-"""Text files: one file, one document; plain, gzip or zstd.
+"""Text files: one file, one document; plain or compressed.
 
 Files are grouped into partitions where their names say so (content-defined chunking, as in LBFS, Muthitacharoen et
 al. 2001, with names for content): a group ends behind a file whose hash is 0 modulo 512, and a group over the caps is

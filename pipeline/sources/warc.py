@@ -5,7 +5,7 @@ row is the page's HTML, or plain text; the stage ``extract``, which the source b
 
 Large files whose records can be found are cut into byte ranges: plain ones, and those that hold each record in a gzip
 member or frame of its own. A record belongs to the range in which it begins. Where the first one begins is found by
-walking there from the first header that stands up to 16 MiB before the range. A header may also stand in an archive
+walking there from the first header that stands up to 4 MiB before the range. A header may also stand in an archive
 inside a record; a walk that begins there leaves it at its end, but not if it is longer than that. So each range's
 reader also looks whether the next range's reader would come to the place where it left off itself, and stops the run
 if not. That makes all ranges one walk from the file's beginning, by induction. Other large files are streams.
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -42,11 +43,12 @@ FOLDER_SUFFIXES = tuple(
     for kind in ("warc", "arc", "wet")
     for packed in ("", ".gz", ".zst", ".zstd", ".lz4", ".bz2", ".xz")
 )
-LOOK_BACK_BYTES = 16 * 2**20
+LOOK_BACK_BYTES = 4 * 2**20
 """How far before a range the walk to its first record begins, at the latest."""
 SLACK_BYTES = 16 * 2**20
 """How much longer than a document its record may be: headers, and chunks' sizes."""
 
+_THREADS = 16
 _SPLITTABLE = (None, "gzip", "zstd", "lz4")
 _STEP_BYTES = 4 * 2**20
 _COLUMNS = ("id", "url", "date", "offset", "media_type")
@@ -80,18 +82,20 @@ def stages(config: WarcConfig) -> Sequence[tuple[str, StageConfig]]:
 def split(source: str, config: WarcConfig) -> Sequence[Partition]:
     """Byte ranges of large files whose records can be found, other files whole. Raises SourceError."""
     files = list_files(config.path, config.exclude, FOLDER_SUFFIXES)
-    return [partition for file in files for partition in split_file(source, file, config)]
-
-
-def split_file(source: str, file: FoundFile, config: WarcConfig, *, known: bool = False) -> Iterator[Partition]:
-    """The file's partitions. ``known``: its records are known to have gzip members of their own."""
-    cut = file.size > config.split_bytes
     # Small files are not opened here: a request for each of 10,000 objects would take minutes.
-    can_be_cut = cut and (known or _can_be_cut(file))
-    step = config.split_bytes if can_be_cut else max(file.size, 1)
+    large = [file for file in files if file.size > config.split_bytes]
+    with ThreadPoolExecutor(_THREADS) as threads:
+        can_be_cut = dict(zip(large, threads.map(_can_be_cut, large), strict=True))
+    return [part for file in files for part in split_file(source, file, config, can_be_cut=can_be_cut.get(file, True))]
+
+
+def split_file(source: str, file: FoundFile, config: WarcConfig, *, can_be_cut: bool) -> Iterator[Partition]:
+    """The file's partitions; a large one that cannot be cut is a stream."""
+    stream = file.size > config.split_bytes and not can_be_cut
+    step = max(file.size, 1) if stream else config.split_bytes
     for start in range(0, max(file.size, 1), step):
         piece = Piece(file.uri, file.relative, start, min(start + step, file.size), file.size, file.stamp)
-        yield Partition(source, (piece,), stream=cut and not can_be_cut)
+        yield Partition(source, (piece,), stream)
 
 
 def _can_be_cut(file: FoundFile) -> bool:
@@ -117,7 +121,7 @@ class _Walk(NamedTuple):
 
 
 def _open(uri: str, size: int, max_bytes: int, before: int = 0) -> _Walk:
-    """A walk from the file's beginning, or from the first header up to 16 MiB before a place."""
+    """A walk from the file's beginning, or from the first header up to 4 MiB before a place."""
     start = max(0, before - LOOK_BACK_BYTES)
     raw = open_raw(uri, size)
     codec = compression_of(raw.read_at(MAGIC_BYTES, 0), uri)

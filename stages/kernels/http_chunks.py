@@ -44,7 +44,7 @@ def _size_line(data: Bytes, at: int) -> tuple[int, int]:
     size = digits = 0
     start = at
     while at < len(data):
-        byte = np.int64(data[at])
+        byte = int(data[at])
         if 48 <= byte <= 57:
             value = byte - 48
         elif 97 <= (byte | 32) <= 102:
