@@ -130,7 +130,8 @@ def _start(workers: int | None, address: str | None) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        ray.init(num_cpus=workers, include_dashboard=False, ignore_reinit_error=True, **quiet)
+        # "local": without an address Ray would join whatever cluster was started last on this machine
+        ray.init("local", num_cpus=workers, include_dashboard=False, ignore_reinit_error=True, **quiet)
     else:
         ray.init(address=address, **quiet)
 

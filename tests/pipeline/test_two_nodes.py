@@ -82,3 +82,18 @@ def test_a_node_is_lost_during_the_run(tmp_path: Path, real_data: Path, cluster:
     said, _ = troubled.communicate(timeout=300)
     assert troubled.returncode == 0, said
     assert state(load_run(str(tmp_path / "troubled" / "runs" / "crawl"))) == alone
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
+def test_a_run_without_an_address_has_a_ray_of_its_own(tmp_path: Path) -> None:
+    """It does not join a cluster that happens to have been started on this machine."""
+    (tmp_path / "a.txt").write_text("a document")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f'name: own\nstore: {tmp_path}/store\nsources:\n  s: {{kind: text, path: "{tmp_path}/a.txt"}}\n')
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import gristmill; gristmill.main()"
+    command = [sys.executable, "-c", code, "run", str(path), "--executor", "ray", "--workers", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "3 workers ready" in done.stderr
