@@ -38,12 +38,15 @@ def start(options: argparse.Namespace, root: str) -> subprocess.Popen[str]:
     return subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 
-def wait_until_working(process: subprocess.Popen[str]) -> None:
-    """Return once the executor is up (or the process has ended)."""
+def wait_until_working(process: subprocess.Popen[str]) -> str:
+    """Return once the executor is up (or the process has ended), with what it said until then."""
     assert process.stderr is not None
+    said = ""
     for line in process.stderr:
+        said += line
         if "workers ready" in line:
-            return
+            break
+    return said
 
 
 def kill_all(process: subprocess.Popen[str]) -> int:
@@ -62,11 +65,11 @@ def kill_all(process: subprocess.Popen[str]) -> int:
     return len(family)
 
 
-def finish(process: subprocess.Popen[str]) -> None:
-    """Wait for the end; raises if the run failed."""
+def finish(process: subprocess.Popen[str], said: str = "") -> None:
+    """Wait for the end; raises if the run failed. ``said``: what was taken from it already."""
     _, errors = process.communicate()
     if process.returncode:
-        raise SystemExit(f"the run ended with {process.returncode}:\n{errors}")
+        raise SystemExit(f"the run ended with {process.returncode}:\n{said}{errors}")
 
 
 def killed_run(options: argparse.Namespace, root: str, seconds: float, rng: random.Random) -> int:
@@ -103,9 +106,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[])
     options = parser.parse_args()
     process = start(options, f"{options.root}/undisturbed")
-    wait_until_working(process)
+    said = wait_until_working(process)
     started = time.monotonic()
-    finish(process)
+    finish(process, said)
     seconds = time.monotonic() - started
     print(f"undisturbed: {seconds:.1f} s of work; seed {options.seed}", flush=True)
     killed = killed_run(options, f"{options.root}/killed", seconds, random.Random(options.seed))

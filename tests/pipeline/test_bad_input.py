@@ -193,7 +193,7 @@ def test_decompression_bomb(tmp_path: Path) -> None:
     where = folder(tmp_path, {"a.jsonl.gz": content + gzip.compress(b"\n" + jsonl(GOOD))})
     source = f'kind: jsonl, path: "{where}", max_document_bytes: 20000000'
     path = tmp_path / "recipe.yaml"
-    path.write_text(f'name: bad\nstore: {tmp_path}/store\nsources:\n  s: {{{source}}}\n')
+    path.write_text(f"name: bad\nstore: {tmp_path}/store\nsources:\n  s: {{{source}}}\n")
     code = (
         f"import sys, resource; sys.path.insert(0, {str(ROOT)!r}); from pipeline.run_recipe import run_recipe; "
         f"run_recipe({str(path)!r}, executor='local'); "
