@@ -38,8 +38,8 @@ class SourceReader:
 
     @property
     def fingerprint(self) -> str:
-        """Of everything but the files: which file is read is in the partition's key."""
-        settings = self.config.model_dump(mode="json", exclude={"path", "exclude"})
+        """Of everything but the files: which file is read, and from where to where, is in the partition's key."""
+        settings = self.config.model_dump(mode="json", exclude=set(self.source.chooses))
         return digest([self.kind, self.source.version, settings, library_versions(self.source.libraries)])
 
     def extra_columns(self) -> dict[str, pa.DataType]:

@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 
 from pipeline.errors import SourceError
 from pipeline.sources import warc
-from pipeline.sources.contract import Partition, SourceBatch, SourceKind
+from pipeline.sources.contract import CHOOSES, Partition, SourceBatch, SourceKind
 from pipeline.sources.globs import path_pattern
 from pipeline.sources.listing import FoundFile
 from pipeline.sources.records import constant
@@ -180,4 +180,5 @@ SOURCE = SourceKind(
     read=read,
     fields=fields,
     stages=stages,
+    chooses=CHOOSES | {"base", "fraction", "files", "seed"},
 )

@@ -104,6 +104,10 @@ class SourceBatch:
     skipped: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
+CHOOSES = frozenset({"path", "exclude", "split_bytes", "ingest_above_bytes"})
+"""Settings of that kind that many sources have."""
+
+
 @dataclass(frozen=True)
 class SourceKind:
     """A kind of source. ``version`` is raised when the same input gives other rows.
@@ -113,6 +117,8 @@ class SourceKind:
     fields: config → name → type of the columns that it yields beyond the common ones.
     stages: config → (kind, config) of row stages that take this source's rows before any stage of the recipe, as the
         extraction of text from HTML; they are booked, stored and explained like all others.
+    chooses: settings that say only which files are read and where they are cut. Partitions' keys cover what comes of
+        them, so changing one (a larger share of a crawl) leaves the work on the same partitions good.
     """
 
     kind: str
@@ -122,4 +128,5 @@ class SourceKind:
     read: Callable[[Partition, Any], Iterator[SourceBatch]]
     fields: Callable[[Any], Mapping[str, pa.DataType]] = lambda config: {}
     stages: Callable[[Any], Sequence[tuple[str, StageConfig]]] = lambda config: ()
+    chooses: frozenset[str] = CHOOSES
     libraries: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.blocks.reading import SourceReader, address_bounds, rows_between, sample_mask, with_base_columns
 from pipeline.errors import StoreError
+from pipeline.sources import catalogue
 from pipeline.sources.contract import SourceConfig
 from pipeline.storage import Folder
 from pipeline.store import Attempt, BlockStore, DataFile
@@ -128,3 +129,17 @@ def test_a_sample_has_its_share() -> None:
     one, other = sample_mask(batch, 0.1, 1), sample_mask(batch, 0.1, 2)
     assert abs(int(one.sum()) - 10_000) < 475
     assert abs(int((one & other).sum()) - 1000) < 160
+
+
+def test_what_only_chooses_files_leaves_work_good() -> None:
+    """A larger share of a crawl, or other cuts, give the same partitions the same keys; what changes rows does not."""
+    crawl = {"snapshot": "CC-MAIN-2024-18", "fraction": 0.1}
+
+    def fingerprint(kind: str, **settings: object) -> str:
+        return SourceReader("s", kind, catalogue.source(kind).config.model_validate(settings)).fingerprint
+
+    first = fingerprint("commoncrawl", **crawl)
+    assert first == fingerprint("commoncrawl", **crawl | {"fraction": 0.2, "seed": 3, "split_bytes": 1000})
+    assert first != fingerprint("commoncrawl", **crawl | {"extract": None})
+    assert fingerprint("jsonl", path="a") == fingerprint("jsonl", path="b", split_bytes=1000, exclude=["c"])
+    assert fingerprint("jsonl", path="a") != fingerprint("jsonl", path="a", text="body")
