@@ -22,7 +22,6 @@ import multiprocessing
 import os
 import random
 import re
-import resource
 import subprocess
 import sys
 import tarfile
@@ -37,6 +36,7 @@ import zstandard
 
 import gristmill
 from benchmarks.kill_and_resume import COMMAND, finish, kill_all
+from pipeline.machine import peak_bytes
 from pipeline.runs import load_run
 from stages.contract import RowStage
 
@@ -170,7 +170,7 @@ def read_and_extract(archive: str, split_bytes: int, worker: int, workers: int) 
         size += batch.rows.column("text").nbytes
         extracting += extraction.seconds(batch.rows)
     seconds, wall = time.process_time() - started, time.perf_counter() - wall
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_bytes()
     return {"pages": pages, "bytes": size, "seconds": seconds, "wall": wall, "extracting": extracting, "peak": peak}
 
 

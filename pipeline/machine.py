@@ -99,7 +99,10 @@ def reset_peak() -> bool:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process had since it began, or since :func:`reset_peak`."""
+    """The most memory that this process had since it began, or since :func:`reset_peak`.
+
+    The kernel's own ``ru_maxrss`` also counts what the parent had when it started this process.
+    """
     return _status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

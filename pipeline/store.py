@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ import pyarrow as pa
 import xxhash
 
 from pipeline.errors import StoreError
+from pipeline.machine import peak_bytes
 from pipeline.storage import Folder
 
 FORMAT_VERSION = 1
@@ -239,8 +239,7 @@ class Attempt:
     def commit(self, books: list[list[Any]], facts: Mapping[str, Any], seconds: Mapping[str, float]) -> Commit:
         """Flush the files to disk, then write the commit record: from now on the unit exists."""
         self._flush()
-        peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        record = Commit(self.unit, self.files, books, facts, seconds, peak_bytes)
+        record = Commit(self.unit, self.files, books, facts, seconds, peak_bytes())
         self.store.commits.write(f"{self.unit}.json", record.to_json())
         return record
 

@@ -52,7 +52,8 @@ def _add(everything: Everything, batch: SourceBatch, schema: pa.Schema) -> None:
 
 
 _MEASURE = """
-import resource, sys
+import sys
+from pipeline.machine import peak_bytes
 from pipeline.sources import catalogue
 
 kind = catalogue.source(sys.argv[1])
@@ -66,9 +67,9 @@ def read(path):
     return sizes
 
 read(sys.argv[2])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_bytes()
 sizes = read(sys.argv[3])
-print(sum(sizes), max(sizes), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(sum(sizes), max(sizes), (peak_bytes() - before) // 1024)
 """
 
 

@@ -256,7 +256,7 @@ def test_memory(tmp_path: Path) -> None:
     total, largest, kilobytes = memory_of_reading("parquet", small, big)
     assert total > 350_000_000
     assert largest < 17 * 2**20
-    assert kilobytes < 120 * 1024
+    assert kilobytes < 160 * 1024
 
 
 @pytest.mark.data
