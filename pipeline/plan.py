@@ -154,7 +154,7 @@ class _Planner:
             check_values(self.recipe, self.models)
         for entry in self.recipe.stages:
             self._add(entry)
-            self._add_exports({name for use in _uses_of(entry) for name in (use.name, use.address)})
+            self._add_exports({name for use in entry.uses() for name in (use.name, use.address)})
         if self.waiting or self.corpus or self.documents is None:
             self._close()
         self._add_exports({None})
@@ -163,7 +163,7 @@ class _Planner:
         return Plan(self.recipe, self.sample, self.readers, tuple(self.units), ingest, tuple(self.blocks))
 
     def _add(self, entry: StageUse | RouteUse) -> None:
-        self._make_fits({name for use in _uses_of(entry) for name in _fit_names(use.kind, use.config)})
+        self._make_fits({name for use in entry.uses() for name in _fit_names(use.kind, use.config)})
         if isinstance(entry, RouteUse):
             self._check_column(entry.by, entry.where)
             for branch in [*entry.branches.values(), entry.default or ()]:
@@ -405,10 +405,6 @@ def source_units(readers: Mapping[str, SourceReader], sample: float | None, seed
             key = digest([partition.key, reader.fingerprint, reader.config.domain, chosen])[:24]
             units.append(SourceUnit(key, partition.number, name, partition))
     return units
-
-
-def _uses_of(entry: StageUse | RouteUse) -> list[StageUse]:
-    return list(entry.uses()) if isinstance(entry, RouteUse) else [entry]
 
 
 def _is_row_stage(use: StageUse) -> bool:

@@ -224,7 +224,7 @@ class _Checker:
             remedy = f"name a signal as stage.signal; {suggest(name, entries)}"
             self.problems.add(mark, f"fits.{fit.name}: no stage measures {signal!r}", remedy)
             return
-        uses = [use for entry in stages for use in (entry.uses() if isinstance(entry, RouteUse) else [entry])]
+        uses = [use for entry in stages for use in entry.uses()]
         known = [known for use in uses if use.name == name for known in _signals(use)]
         if key not in known and any(use.name == name for use in uses):
             self.problems.add(mark, f"fits.{fit.name}: stage {name!r} measures no {key!r}", suggest(key, known))
@@ -244,7 +244,7 @@ class _Checker:
 
     def _check_exports(self, settings: Settings, stages: Sequence[StageUse | RouteUse]) -> None:
         """Exports follow stages of this recipe, and each has a folder of its own."""
-        uses = [use for entry in stages for use in (entry.uses() if isinstance(entry, RouteUse) else [entry])]
+        uses = [use for entry in stages for use in entry.uses()]
         known = [*dict.fromkeys(name for use in uses for name in (use.name, use.address))]
         written: dict[str, str] = {}
         for name, config in settings.exports.items():
@@ -275,12 +275,11 @@ class _Checker:
 
 def _brought(use: SourceUse) -> tuple[StageUse, ...]:
     """The stages that a source brings for its own rows."""
-    return tuple(
-        StageUse(
-            kind, config.name or kind, config.model_copy(update={"name": config.name or kind}), use.name, use.where
-        )
-        for kind, config in source_catalogue.source(use.kind).stages(use.config)
-    )
+    found = []
+    for kind, config in source_catalogue.source(use.kind).stages(use.config):
+        name = config.name or kind
+        found.append(StageUse(kind, name, config.model_copy(update={"name": name}), use.name, use.where))
+    return tuple(found)
 
 
 def _signals(use: StageUse) -> list[str]:

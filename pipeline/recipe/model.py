@@ -195,6 +195,10 @@ class StageUse:
         """What stands before ``.key``: ``name``, or ``name[branch]`` inside a route."""
         return self.name if self.branch is None else f"{self.name}[{self.branch}]"
 
+    def uses(self) -> Iterator[StageUse]:
+        """This one: an entry of the main list is a stage or a route of several."""
+        yield self
+
 
 @dataclass(frozen=True)
 class RouteUse:
@@ -250,4 +254,4 @@ class Recipe(Settings):
     def uses(self) -> Iterator[StageUse]:
         """Every stage, main list and branches, from top to bottom."""
         for entry in self.stages:
-            yield from entry.uses() if isinstance(entry, RouteUse) else (entry,)
+            yield from entry.uses()
