@@ -196,7 +196,7 @@ class StageUse:
         return self.name if self.branch is None else f"{self.name}[{self.branch}]"
 
     def uses(self) -> Iterator[StageUse]:
-        """This one: an entry of the main list is a stage or a route of several."""
+        """The stage itself, as a route gives its several."""
         yield self
 
 
