@@ -7,7 +7,7 @@ a column that a source reads row by row or that a stage writes without telling w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from classifiers.labels import canonical
@@ -31,7 +31,7 @@ def check_values(recipe: Recipe, models: Mapping[str, Any]) -> None:
     for entry in recipe.stages:
         if isinstance(entry, RouteUse):
             _check_route(entry, known, problems)
-            after = [_through(uses, dict(known), models, problems) for uses in _lists(entry)]
+            after = [_through(uses, dict(known), models, problems) for uses in entry.lists()]
             known = _either([*after, known] if entry.default is None else after)
         else:
             known = _through([entry], known, models, problems)
@@ -54,12 +54,6 @@ def _of_sources(recipe: Recipe) -> Known:
         else:
             found[column] = frozenset(values)
     return found
-
-
-def _lists(route: RouteUse) -> Iterator[tuple[StageUse, ...]]:
-    yield from route.branches.values()
-    if route.default is not None:
-        yield route.default
 
 
 def _either(ways: list[Known]) -> Known:

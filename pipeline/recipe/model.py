@@ -215,9 +215,14 @@ class RouteUse:
 
     def uses(self) -> Iterator[StageUse]:
         """Every stage of every branch, ``default`` last."""
-        for branch in self.branches.values():
+        for branch in self.lists():
             yield from branch
-        yield from self.default or ()
+
+    def lists(self) -> Iterator[tuple[StageUse, ...]]:
+        """The branches' lists, ``default`` last."""
+        yield from self.branches.values()
+        if self.default is not None:
+            yield self.default
 
 
 @dataclass(frozen=True)
