@@ -205,10 +205,6 @@ def _certainty(found: Outlook) -> Iterator[Text]:
         yield text(f"  the pilot ended early: {estimate.pilot.stopped}", "yellow")
 
 
-def _sizes(amount: Amount) -> str:
-    return _ranged(amount, figures.size, 1e6)
-
-
 def _counts(amount: Amount) -> str:
     return _ranged(amount, figures.short, 100)
 

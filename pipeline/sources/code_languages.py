@@ -333,12 +333,6 @@ def language_names() -> list[str]:
     return sorted(_tables().languages)
 
 
-def is_ambiguous(name: str) -> bool:
-    """Whether a file's content or first line is needed to tell its language."""
-    found = candidates(name)
-    return not found or len(found) > 1
-
-
 def candidates(name: str) -> tuple[Language, ...]:
     """Languages that a file of that name (without folders) may be in."""
     tables = _tables()

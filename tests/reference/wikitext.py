@@ -24,7 +24,6 @@ SPACE = b" \t\n\v\f\r"
 HOLLOW = b" \t,;:/"
 TABLE = "table text"
 
-_HEADING_LINE = re.compile(rb"(=+)[^\n]*")
 _TAG = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9]{0,19})(?=[>/ \t\n\v\f\r])[^<>]*>")
 _ENTITY = re.compile(rb"&(?:#([0-9]+)|#[xX]([0-9A-Fa-f]+)|([0-9A-Za-z]+));")
 _URL = re.compile(rb"\[(?:https?://|ftp://|//|mailto:|news:|irc://)[^ \t\n\[\]<>\"{}|]*[ ]*", re.I)
