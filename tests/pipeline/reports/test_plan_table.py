@@ -91,7 +91,6 @@ def test_warnings_of_the_machine_are_shown(found: Outlook) -> None:
 )
 def test_ranges_where_they_say_something(amount: Amount, said: str) -> None:
     """No range for what is exact to a twentieth, nor for what is small."""
-    from pipeline.reports import figures
     from pipeline.reports.plan_table import _ranged, _within
 
     assert _ranged(amount, figures.size, 1e6) == said
