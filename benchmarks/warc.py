@@ -1,10 +1,11 @@
 """A web archive of real pages: how fast it is read and extracted, in how much memory, and that it resumes inside it.
 
-    python benchmarks/warc.py --data DATA --gigabytes 1.5 --workers 2
+    python benchmarks/warc.py --data DATA --gigabytes 1.5 --workers 2 [--plain]
 
 DATA is the folder with ``html_gold``. The archive is one file, each record in a gzip member (zlib, level 6) as Common
-Crawl writes them: a request, a response and a metadata record per page. Pages are taken as they were fetched, in their
-own encodings; each copy of a page gets paragraphs of its own, drawn by a seed, so that no two are alike.
+Crawl writes them, or not compressed: a request, a response and a metadata record per page. Pages are taken as they were
+fetched, in their own encodings; each copy of a page gets paragraphs of its own, drawn by a seed, so that no two are
+alike.
 
 Measured at once, in as many processes as workers: the extractor alone over pages that lie in memory; reading and
 extraction over the whole archive, partition by partition as the engine hands them out; and ``gristmill run``, killed
@@ -27,8 +28,9 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -74,36 +76,42 @@ def changed(page: bytes, rng: random.Random) -> bytes:
 
 
 def record(kind: str, number: int, media: str, content: bytes) -> bytes:
-    """A record in a gzip member."""
+    """A record."""
     header = (
         f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Date: 2024-04-25T16:24:44Z\r\n"
         f"WARC-Record-ID: <urn:uuid:{kind[:4]}-{number:012d}>\r\nWARC-Target-URI: https://example.org/{number}\r\n"
         f"Content-Type: {media}\r\nContent-Length: {len(content)}\r\n\r\n"
     )
-    return gzip.compress(header.encode() + content + b"\r\n\r\n", 6)
+    return header.encode() + content + b"\r\n\r\n"
 
 
-def packed(page: bytes, number: int) -> bytes:
+def member(content: bytes) -> bytes:
+    """A gzip member."""
+    return gzip.compress(content, 6)
+
+
+def packed(page: bytes, number: int, pack: Callable[[bytes], bytes]) -> bytes:
     """Three records of a changed page."""
     body = changed(page, random.Random(number))
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nServer: x\r\n\r\n" + body
     request = f"GET /{number} HTTP/1.1\r\nHost: example.org\r\nUser-Agent: x\r\n\r\n".encode()
     return (
-        record("request", number, "application/http; msgtype=request", request)
-        + record("response", number, "application/http; msgtype=response", answer)
-        + record("metadata", number, "application/warc-fields", b"fetchTimeMs: 97\r\n")
+        pack(record("request", number, "application/http; msgtype=request", request))
+        + pack(record("response", number, "application/http; msgtype=response", answer))
+        + pack(record("metadata", number, "application/warc-fields", b"fetchTimeMs: 97\r\n"))
     )
 
 
 def make_archive(path: Path, pages: list[bytes], size: int, workers: int) -> int:
-    """Write the archive; returns how many pages it has."""
+    """Write the archive, packed if its name says so; returns how many pages it has."""
+    pack = member if path.suffix == ".gz" else bytes
     number = 0
     with open(path, "wb") as file, ProcessPoolExecutor(workers) as pool:
-        file.write(record("warcinfo", 0, "application/warc-fields", b"software: benchmarks/warc.py\r\n"))
+        file.write(pack(record("warcinfo", 0, "application/warc-fields", b"software: benchmarks/warc.py\r\n")))
         while file.tell() < size:
             order = random.Random(number).sample(pages, len(pages))
             numbers = range(number, number + len(order))
-            for content in pool.map(packed, order, numbers, chunksize=16):
+            for content in pool.map(packed, order, numbers, repeat(pack), chunksize=16):
                 file.write(content)
                 number += 1
                 if file.tell() >= size:
@@ -225,10 +233,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--split-bytes", type=int, default=128 * 2**20)
     parser.add_argument("--executor", default="local")
+    parser.add_argument("--plain", action="store_true", help="an archive that is not compressed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        archive = root / "pages.warc.gz"
+        archive = root / ("pages.warc" if options.plain else "pages.warc.gz")
         size = int(options.gigabytes * 10**9)
         count = make_archive(archive, real_pages(Path(options.data)), size, options.workers)
         alone = in_processes(extract_alone, archive, options)

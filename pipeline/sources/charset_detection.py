@@ -18,6 +18,9 @@ from functools import lru_cache
 from itertools import islice
 from math import log
 
+import numpy as np
+import numpy.typing as npt
+
 _SAMPLE_BYTES = 32 * 2**10
 _WORDS = 2000
 _FLOOR = log(1e-4)
@@ -125,11 +128,16 @@ def _wide(sample: bytes) -> str | None:
 def _frequent(sample: bytes, codec: str) -> float:
     """Share of the characters beyond ASCII that are among the language's most frequent ones; 0 if many are broken."""
     text = sample.decode(codec, "replace")
-    counts = Counter(character for character in text if character > "\x7f")
-    total = sum(counts.values())
-    if not total or counts[_BROKEN] > _MAX_BROKEN * total:
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    codes = codes[codes > 0x7F]
+    if not len(codes) or np.count_nonzero(codes == ord(_BROKEN)) > _MAX_BROKEN * len(codes):
         return 0.0
-    return sum(counts[character] for character in set(_WIDE[codec])) / total
+    return float(np.count_nonzero(np.isin(codes, _code_points(_WIDE[codec]))) / len(codes))
+
+
+@lru_cache(maxsize=16)
+def _code_points(characters: str) -> npt.NDArray[np.uint32]:
+    return np.unique(np.frombuffer(characters.encode("utf-32-le"), np.uint32))
 
 
 def _narrow(data: bytes) -> str:

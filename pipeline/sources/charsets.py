@@ -113,13 +113,16 @@ def to_utf8(body: Buffer, label: bytes = b"") -> Decoded:
 
     A body that is UTF-8 already is not copied.
     """
+    begins = bytes(body[:3])
     for mark, codec in _MARKS:
-        if bytes(body[: len(mark)]) == mark:
+        if begins.startswith(mark):
             body = memoryview(body)[len(mark) :]
             if codec != "utf-8":
                 return _replacing(body, codec)
             break
     found = survey(np.frombuffer(body, np.uint8))
+    if not found.broken and found.sequences >= _CHANCE_SEQUENCES:
+        return Decoded(body, False)
     head = bytes(body[:_HEAD_BYTES])
     if not found.broken and not _may_be_another(head, found):
         return Decoded(body, False)
@@ -135,8 +138,6 @@ def to_utf8(body: Buffer, label: bytes = b"") -> Decoded:
 
 def _may_be_another(head: bytes, found: Survey) -> bool:
     """Whether valid UTF-8 may yet mean something else: encodings of seven bits, UTF-16, very short text."""
-    if found.sequences >= _CHANCE_SEQUENCES:
-        return False
     return found.sequences > 0 or b"\x1b$" in head or b"~{" in head or _has_nulls(head)
 
 

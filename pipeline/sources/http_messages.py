@@ -24,7 +24,7 @@ MAX_HEAD_BYTES = 2**20
 """A message whose header does not end within so many bytes is no HTTP."""
 
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d+)?[ \t]+(\d{3})(?!\d)")
-_FIELD = re.compile(rb"^[ \t]*([^:\r\n]*[^:\s])[ \t]*:[ \t]*(.*?)\s*?$", re.MULTILINE)
+_FIELD = re.compile(rb"^([^:\r\n]+):([^\n]*)", re.MULTILINE)
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _MARKUP = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<!--|<(?:!doctype\s+html|html|head|body|script|iframe|h1|div|font|table|a|style|title"
@@ -68,7 +68,7 @@ def parse_fields(lines: bytes) -> dict[bytes, bytes]:
     """Name in small letters → value of header lines; folded lines are joined, of a repeated name the first counts."""
     if b"\n " in lines or b"\n\t" in lines:
         lines = _FOLD.sub(b" ", lines)
-    return {name.lower(): value for name, value in reversed(_FIELD.findall(lines))}
+    return {name.strip().lower(): value.strip() for name, value in reversed(_FIELD.findall(lines))}
 
 
 def parse_response(content: memoryview) -> Response:

@@ -172,8 +172,8 @@ class _PieceReader:
                 item = walk.reader.read()
                 if within == 0 and isinstance(item, Record):
                     met.add(offset)
-                if offset >= piece.start:
-                    yield from self._take(item, offset, within)
+                if offset >= piece.start and (full := self._take(item, offset, within)) is not None:
+                    yield full
             left_at = walk.reader.place[0] if walk.reader.at_item else piece.size
         finally:
             walk.stream.close()
@@ -185,20 +185,20 @@ class _PieceReader:
     def _walk(self, before: int) -> _Walk:
         return _open(self.piece.uri, self.piece.size, self.max_bytes + SLACK_BYTES, before)
 
-    def _take(self, item: Record | Fault, offset: int, within: int) -> Iterator[SourceBatch]:
-        """Put a record into the batch, which is handed over when it is full."""
+    def _take(self, item: Record | Fault, offset: int, within: int) -> SourceBatch | None:
+        """Put a record into the batch. Returns the batch that is full: that before the record, or with it."""
         found = self._understood(item, offset + within)
-        if isinstance(found, Fault):
+        if isinstance(found, Document):
+            full = None if self.batch.has_room(found.text) else self.batch.finish()
+            self.batch.add(found, offset, within)
+            if full is not None:
+                return full
+        elif isinstance(found, Fault):
             self.batch.faults.append(found)
-        elif isinstance(found, Skipped):
+        else:
             assert isinstance(item, Record)
             self.batch.skip(found.reason, item.size)
-        else:
-            if not self.batch.has_room(found.text):
-                yield self.batch.finish()
-            self.batch.add(found, offset, within)
-        if self.batch.is_full():
-            yield self.batch.finish()
+        return self.batch.finish() if self.batch.is_full() else None
 
     def _understood(self, item: Record | Fault, offset: int) -> Document | Skipped | Fault:
         if isinstance(item, Fault):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.sources.charsets import Buffer, header_charset, to_utf8
@@ -124,6 +125,7 @@ def _is_http(content: memoryview) -> bool:
     return bytes(content[:5]) == b"HTTP/"
 
 
+@lru_cache(maxsize=128)
 def _media_type(content_type: bytes) -> str:
     """In small letters, without parameters."""
     return _word(content_type.partition(b";")[0].partition(b",")[0])

@@ -81,7 +81,7 @@ class RecordReader:
         window = self._window
         window.drop(self._used)
         self._used = 0
-        while window.fill(LOOK_BYTES) and (blanks := window.blanks()):
+        while not window.at_header() and window.fill(LOOK_BYTES) and (blanks := window.blanks()):
             window.drop(blanks)
         self.at_item = window.have > 0 or window.damage is not None
         if not self.at_item:
@@ -103,8 +103,7 @@ class RecordReader:
     def read(self) -> Record | Fault:
         """What begins at ``place``."""
         window = self._window
-        window.fill(LOOK_BYTES)
-        if _WARC_HEAD.match(window.buffer, window.begin, window.end):
+        if window.at_header() or (window.fill(LOOK_BYTES) and window.at_header()):
             return self._warc()
         if found := _ARC_HEAD.match(window.buffer, window.begin, window.end):
             return self._record(found.end() - window.begin, _arc_fields(found), found["length"])
@@ -126,13 +125,13 @@ class RecordReader:
 
     def _end_of_header(self) -> int:
         window = self._window
-        wanted = LOOK_BYTES
+        wanted = 1
         while True:
             have = window.fill(wanted)
             end = end_of_head(window.buffer, window.begin, min(window.begin + MAX_HEADER_BYTES, window.end))
             if end >= 0 or have < wanted or have >= MAX_HEADER_BYTES:
                 return max(end - window.begin, -1)
-            wanted *= 4
+            wanted = max(4 * wanted, LOOK_BYTES)
 
     def _record(self, begin: int, fields: Fields, digits: bytes) -> Record | Fault:
         """The record whose content begins so far ahead, if its length can be right."""
@@ -147,12 +146,12 @@ class RecordReader:
             return self._lost("bad_length", f"the next record begins within the {length:,} bytes of this one", crossing)
         if window.have < size:
             return self._torn(f"{size - window.have:,} of {length:,} bytes are missing", begin)
-        behind = window.look(size)
-        if not behind.strip(b"\r\n") and self._damage_in_unit(size):
+        window.fill(size + LOOK_BYTES)
+        if self._damage_behind(size):
             return self._torn("", size)
-        if not self._may_follow(behind, size):
+        if not self._may_follow(size):
             return self._misfit(size, length, begin)
-        self._used = size
+        self._used = size + 4 * window.ends_record(size)
         return Record(fields, size, window.view(begin, size), True)
 
     def _long_record(self, begin: int, fields: Fields, length: int) -> Record | Fault:
@@ -174,10 +173,10 @@ class RecordReader:
                 return self._torn(missing, window.have, head, size - left)
             window.drop(step)
             left -= step
-        behind = window.look(0)
-        if not behind.strip(b"\r\n") and self._damage_in_unit(0):
+        window.fill(LOOK_BYTES)
+        if self._damage_behind(0):
             return self._torn("", 0, head, size)
-        if not self._may_follow(behind, 0):
+        if not self._may_follow(0):
             return self._misfit(0, length, 0, head, size)
         return Record(fields, size, memoryview(head)[begin:], False)
 
@@ -187,7 +186,7 @@ class RecordReader:
         missing = self._begin + size - int(window.stream.size())  # type: ignore[attr-defined]
         if missing <= 0:
             window.jump(self._begin + size)
-            if self._may_follow(window.look(0), 0):
+            if self._may_follow(0):
                 return Record(fields, size, memoryview(head)[begin:], False)
             window.jump(self._begin)
             return self._misfit(0, length, begin)
@@ -199,6 +198,9 @@ class RecordReader:
         Returns how far ahead that is, or -1. Only where this record began a unit does the next one have to.
         """
         window = self._window
+        if self._units is None:
+            window.fill(count + LOOK_BYTES)
+            return -1
         reached = 0
         while reached < count:
             goal = min(count, reached + _STEP_BYTES)
@@ -226,11 +228,23 @@ class RecordReader:
             return False
         return self._compressed.unit.position < window.position + size
 
-    def _may_follow(self, behind: bytes, size: int) -> bool:
+    def _damage_behind(self, size: int) -> bool:
+        """Whether nothing but line breaks stands so far ahead, and damage in the unit that holds the record."""
+        window = self._window
+        if window.damage is None:
+            return False
+        return not window.look(size).strip(b"\r\n") and self._damage_in_unit(size)
+
+    def _may_follow(self, size: int) -> bool:
         """Whether what stands so far ahead can be the end of a record."""
-        if behind[:1] in (b"", b"\r", b"\n") or begins_record(behind):
+        window = self._window
+        if window.ends_record(size):
             return True
-        return any(unit.position == self._window.position + size for unit in self._units_ahead())
+        if window.fill(size + 1) <= size or window.buffer[window.begin + size] in b"\r\n":
+            return True
+        if begins_record(window.look(size)):
+            return True
+        return any(unit.position == window.position + size for unit in self._units_ahead())
 
     def _misfit(self, size: int, length: int, ahead: int, raw: bytes = b"", passed: int = 0) -> Fault:
         """A record behind which there is no end of a record: its length is wrong, or its unit is damaged."""
@@ -307,10 +321,14 @@ class _Window:
     def __init__(self, stream: ByteStream, position: int) -> None:
         self.stream = stream
         self.position = position
-        self.buffer = bytearray(_STEP_BYTES)
+        self._hold(_STEP_BYTES)
         self.begin = self.end = 0
         self.ended = False
         self.damage: DamagedStream | None = None
+
+    def _hold(self, count: int) -> None:
+        self.buffer = bytearray(count)
+        self._view = memoryview(self.buffer)
 
     @property
     def have(self) -> int:
@@ -323,10 +341,9 @@ class _Window:
             return have
         if self.begin + count > len(self.buffer):
             self._make_room(count)
-        view = memoryview(self.buffer)
         while self.have < count and not self.ended:
             try:
-                got = self.stream.readinto(view[self.end :])
+                got = self.stream.readinto(self._view[self.end :])
             except DamagedStream as damage:
                 self.damage, got = damage, 0
             self.end += got
@@ -343,18 +360,26 @@ class _Window:
         rest = bytes(self.view(0, self.have))
         wanted = _STEP_BYTES if count <= _STEP_BYTES else 1 << (count - 1).bit_length()
         if len(self.buffer) != wanted:
-            self.buffer = bytearray(wanted)
+            self._hold(wanted)
         self.buffer[: len(rest)] = rest
         self.begin, self.end = 0, len(rest)
 
     def view(self, start: int, stop: int) -> memoryview:
         """Bytes so far ahead; no more than there are."""
-        return memoryview(self.buffer)[self.begin + start : min(self.begin + stop, self.end)]
+        return self._view[self.begin + start : min(self.begin + stop, self.end)]
+
+    def at_header(self) -> bool:
+        """Whether a WARC header begins here, by as much of it as there is."""
+        return _WARC_HEAD.match(self.buffer, self.begin, self.end) is not None
 
     def look(self, ahead: int) -> bytes:
         """The first line of what stands there, if it is a header: up to 4 kB."""
         self.fill(ahead + LOOK_BYTES)
         return bytes(self.view(ahead, ahead + LOOK_BYTES))
+
+    def ends_record(self, ahead: int) -> bool:
+        """Whether two line breaks stand there, as behind every record of WARC."""
+        return self.buffer.startswith(b"\r\n\r\n", self.begin + ahead, self.end)
 
     def blanks(self) -> int:
         """Line breaks at the beginning, as far as they have been looked for."""
