@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
@@ -20,7 +21,16 @@ from numba import njit
 
 from classifiers.errors import ModelError
 from stages.kernels.arrow_text import text_view
-from stages.kernels.fasttext import HIERARCHICAL, Network, predict, word_slots
+from stages.kernels.fasttext import (
+    HIERARCHICAL,
+    Network,
+    Parts,
+    predict,
+    predict_parts,
+    probabilities,
+    projected,
+    word_slots,
+)
 
 _MAGIC = 793712314
 _VERSIONS = (11, 12)
@@ -55,6 +65,25 @@ class FastText:
     def predict_spans(self, data: Bytes, spans: Int64s) -> tuple[Int32s, Float64s]:
         """:meth:`predict` for rows that are parts of ``data``: ``spans`` is int64[rows, k, 2] of (start, end)."""
         return predict(data, np.ascontiguousarray(spans), self.network)
+
+    def predict_parts(self, data: Bytes, spans: Int64s, parts: Parts) -> tuple[Int32s, Float64s, Int64s]:
+        """:meth:`predict_spans`, and int64[rows]: bytes of parts that surely have another label than their row."""
+        return predict_parts(data, np.ascontiguousarray(spans), self.network, parts)
+
+    def probabilities(self, data: Bytes, spans: Int64s, labels: Sequence[str]) -> Float64s:
+        """float64[rows, k]: the probability of each of the k labels; spans as for :meth:`predict_spans`.
+
+        0 where the model knows nothing of the row. Raises KeyError for a label that the model does not have.
+        """
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        wanted = np.array([numbers[label] for label in labels], np.int64)
+        return probabilities(data, np.ascontiguousarray(spans), self.network, wanted)
+
+    def projected(self) -> FastText:
+        """The model made quick for many rows where it has fewer labels than dimensions; itself otherwise."""
+        if len(self.network.outputs) >= self.network.inputs.shape[1]:
+            return self
+        return FastText(self.labels, projected(self.network))
 
 
 def lid176_path() -> str:

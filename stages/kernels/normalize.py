@@ -1,4 +1,4 @@
-"""Which rows have line breaks or controls to clean, or are not in Unicode normal form; and the cleaning.
+"""Which rows have line breaks, controls or width forms to clean, or are not in Unicode normal form; and the cleaning.
 
 One scan says per row what there is to do, so that clean text, which is nearly all, is never copied. It walks
 plain ASCII eight bytes at a time and other text by code point. Normal form is decided exactly but for blocked
@@ -22,10 +22,12 @@ from stages.kernels.arrow_text import TextView, read_only
 from stages.kernels.form_tables import Form, form_tables
 from stages.kernels.loads import copy_bytes, load64
 from stages.kernels.unicode_tables import CODE_POINTS, TwoStage, categories, two_stage
+from stages.kernels.widths import FORMS, KANA, Width, forms, widths
 
 Bytes = npt.NDArray[np.uint8]
 UInt16s = npt.NDArray[np.uint16]
 Int = int | np.int64
+Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
 
@@ -37,12 +39,17 @@ _MAYBE = 0x100
 _NO = 0x200
 _LINE_BREAK = 0x400
 _REMOVE = 0x800
-_TO_CLEAN = _LINE_BREAK | _REMOVE
+_WIDTH = 0x1000
+_TO_CLEAN = _LINE_BREAK | _REMOVE | _WIDTH
 _NOT_NORMAL = _MAYBE | _NO
 
 LINE_BREAKS = (0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029)
 """Vertical tab, form feed, carriage return, next line, line and paragraph separator: UAX #14's mandatory breaks
 besides the line feed."""
+
+_FIRST_FORM, _FIRST_KANA = FORMS.start, KANA.start
+_HALF_WIDTH_VOICED = 0xFF9E  # and the half-voiced one behind it
+_KANA_LEAD, _CODE_OF_LEAD = 0xE3, 0x3000  # first byte of U+3000 to U+3FFF
 
 _HIGH = np.uint64(0x8080808080808080)
 _BELOW_SPACE = np.uint64(0x6060606060606060)
@@ -52,11 +59,12 @@ _DELETE = np.uint64(0x0101010101010101)
 
 
 class Cleaned(NamedTuple):
-    """``view``: the text; ``newlines`` and ``controls``: int64[rows], bytes taken away for each reason."""
+    """``view``: the text; ``newlines``, ``controls``, ``width``: int64[rows], bytes taken away for each reason."""
 
     view: TextView
     newlines: Int64s
     controls: Int64s
+    width: Int64s
 
 
 def _removable() -> Int64s:
@@ -67,7 +75,7 @@ def _removable() -> Int64s:
 
 
 @cache
-def _properties(form: Form | None, newlines: bool, controls: bool) -> TwoStage:
+def _properties(form: Form | None, newlines: bool, controls: bool, width: Width = "keep") -> TwoStage:
     values = np.zeros(CODE_POINTS, np.uint16)
     if form is not None:
         tables = form_tables(form)
@@ -78,6 +86,7 @@ def _properties(form: Form | None, newlines: bool, controls: bool) -> TwoStage:
         values[list(LINE_BREAKS)] |= _LINE_BREAK
     if controls:
         values[_removable()] |= _REMOVE
+    values[forms(width)] |= _WIDTH
     return two_stage(values)
 
 
@@ -212,12 +221,51 @@ def _scan_rows(
 
 
 @njit(cache=True, nogil=True)
+def _encode(code: Int, out: Bytes, to: int) -> int:
+    """Writes a code point below U+10000; where it ends."""
+    if code < 0x80:
+        out[to] = code
+        return to + 1
+    if code < 0x800:
+        out[to] = 0xC0 | code >> 6
+        out[to + 1] = 0x80 | code & 0x3F
+        return to + 2
+    out[to] = 0xE0 | code >> 12
+    out[to + 1] = 0x80 | code >> 6 & 0x3F
+    out[to + 2] = 0x80 | code & 0x3F
+    return to + 3
+
+
+@njit(cache=True, nogil=True)
+def _write_usual(form: Int, usual: Int32s, voiced: Int32s, out: Bytes, row_start: int, to: int) -> int:
+    """Writes what a width form stands for, a voicing mark into the kana before it; where it ends."""
+    if form < _FIRST_FORM:
+        out[to] = 0x20
+        return to + 1
+    if form in (_HALF_WIDTH_VOICED, _HALF_WIDTH_VOICED + 1) and to >= row_start + 3 and out[to - 3] == _KANA_LEAD:
+        kana = (np.int64(out[to - 2] & 0x3F) << 6 | np.int64(out[to - 1] & 0x3F)) + _CODE_OF_LEAD - _FIRST_KANA
+        if 0 <= kana < voiced.shape[1] and voiced[form - _HALF_WIDTH_VOICED, kana]:
+            return _encode(np.int64(voiced[form - _HALF_WIDTH_VOICED, kana]), out, to - 3)
+    return _encode(np.int64(usual[form - _FIRST_FORM]), out, to)
+
+
+@njit(cache=True, nogil=True)
 def _clean_row(
-    data: Bytes, start: int, end: int, block_of: UInt16s, blocks: UInt16s, out: Bytes, to: int
-) -> tuple[int, int, int]:
-    """(end in ``out``, bytes of line breaks taken away, bytes of controls taken away)."""
+    data: Bytes,
+    start: int,
+    end: int,
+    block_of: UInt16s,
+    blocks: UInt16s,
+    usual: Int32s,
+    voiced: Int32s,
+    out: Bytes,
+    to: int,
+) -> tuple[int, int, int, int]:
+    """(end in ``out``, bytes taken away of line breaks, of controls, and for width)."""
+    row_start = to
     newlines = 0
     controls = 0
+    width_bytes = 0
     at = start
     while at < end:
         stop, width, found = _next_special(data, at, end, block_of, blocks)
@@ -233,7 +281,11 @@ def _clean_row(
             newlines += width - 1
         elif found & _REMOVE:
             controls += width
-    return to, newlines, controls
+        elif found & _WIDTH:
+            before = to
+            to = _write_usual(_decode(data, stop, end)[0], usual, voiced, out, row_start, to)
+            width_bytes += width - (to - before)
+    return to, newlines, controls, width_bytes
 
 
 @njit(cache=True, nogil=True)
@@ -243,17 +295,19 @@ def _clean_rows(
     todo: Bytes,
     block_of: UInt16s,
     blocks: UInt16s,
+    usual: Int32s,
+    voiced: Int32s,
     out: Bytes,
     out_offsets: Int64s,
-    newlines: Int64s,
-    controls: Int64s,
+    cut: Int64s,
 ) -> None:
-    """O(bytes). ``out`` has room for all input."""
+    """O(bytes). ``out`` has room for all input. ``cut``: int64[rows, 3], see :func:`_clean_row`."""
     to = 0
     for row in range(len(offsets) - 1):
         start, end = offsets[row], offsets[row + 1]
         if todo[row] == CLEAN:
-            to, newlines[row], controls[row] = _clean_row(data, start, end, block_of, blocks, out, to)
+            to, newlines, controls, width = _clean_row(data, start, end, block_of, blocks, usual, voiced, out, to)
+            cut[row, 0], cut[row, 1], cut[row, 2] = newlines, controls, width
         else:
             copy_bytes(out, to, data, start, end - start)
             to += end - start
@@ -267,9 +321,10 @@ def _lookups(form: Form | None) -> tuple[UInt64s, UInt64s]:
     return tables.pairs, np.sort(tables.composites).astype(np.uint64)
 
 
-def scan(view: TextView, form: Form | None, newlines: bool, controls: bool) -> Bytes:
-    """uint8[rows]: CLEAN where line breaks or controls have to be cleaned, else COMPOSE or NOTHING."""
-    return _scan(view, np.full(len(view.offsets) - 1, CLEAN, np.uint8), _properties(form, newlines, controls), form)
+def scan(view: TextView, form: Form | None, newlines: bool, controls: bool, width: Width = "keep") -> Bytes:
+    """uint8[rows]: CLEAN where line breaks, controls or width forms have to be cleaned, else COMPOSE or NOTHING."""
+    todo = np.full(len(view.offsets) - 1, CLEAN, np.uint8)
+    return _scan(view, todo, _properties(form, newlines, controls, width), form)
 
 
 def scan_cleaned(view: TextView, todo: Bytes, form: Form | None) -> Bytes:
@@ -286,13 +341,13 @@ def _scan(view: TextView, todo: Bytes, properties: TwoStage, form: Form | None) 
     return todo
 
 
-def clean(view: TextView, todo: Bytes, newlines: bool, controls: bool) -> Cleaned:
-    """Text with line breaks turned into line feeds and controls removed in the rows marked CLEAN."""
-    properties = _properties(None, newlines, controls)
+def clean(view: TextView, todo: Bytes, newlines: bool, controls: bool, width: Width = "keep") -> Cleaned:
+    """Text with line breaks made line feeds, controls removed and width forms made usual in the rows marked CLEAN."""
+    properties = _properties(None, newlines, controls, width)
     rows = len(view.offsets) - 1
     out = np.empty(view.offsets[-1] - view.offsets[0], np.uint8)
     offsets = np.zeros(rows + 1, np.int64)
-    cut_newlines, cut_controls = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    cut = np.zeros((rows, 3), np.int64)
     with np.errstate(over="ignore"):
-        _clean_rows(*view, todo, *properties, out, offsets, cut_newlines, cut_controls)
-    return Cleaned(read_only(out[: offsets[-1]], offsets), cut_newlines, cut_controls)
+        _clean_rows(*view, todo, *properties, *widths(), out, offsets, cut)
+    return Cleaned(read_only(out[: offsets[-1]], offsets), *np.ascontiguousarray(cut.T))

@@ -155,6 +155,32 @@ def probabilities(model: TinyModel, text: str) -> list[float]:
     return [1 / (1 + math.exp(-logit)) for logit in logits]
 
 
+def parts(text: bytes, shortest: int) -> list[bytes]:
+    """Lines of so many bytes or more, shorter ones joined, longer ones cut at a space after four times as many."""
+    found: list[bytes] = []
+    start = 0
+    for at in range(1, len(text)):
+        space, size = text[at - 1] in b" \t\n\v\f\r\0", at - start
+        if space and size >= shortest and (text[at - 1] == 10 or size >= 4 * shortest):
+            found.append(text[start:at])
+            start = at
+    return [part for part in [*found, text[start:]] if len(part) >= shortest]
+
+
+def other_bytes(model: TinyModel, text: str, shortest: int, least: float, groups: list[int]) -> int:
+    """Bytes of parts that surely have another label than the text; without word n-grams, which reach over parts."""
+    own = probabilities(model, text)
+    count = 0
+    for part in parts(text.encode(), shortest):
+        if len(features(model, part.decode())) < 2:
+            continue  # nothing but the end of the line
+        found = probabilities(model, part.decode())
+        best = found.index(max(found))
+        if found[best] > least and groups[best] != groups[own.index(max(own))]:
+            count += len(part)
+    return count
+
+
 def _leaves(model: TinyModel, logits: list[float]) -> list[float]:
     heap = [(count, number) for number, count in enumerate(model.label_counts)]
     heapq.heapify(heap)

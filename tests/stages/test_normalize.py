@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +15,15 @@ from pydantic import ValidationError
 
 from stages.contract import Applied
 from stages.kernels.form_tables import Form
+from stages.kernels.widths import Width
 from stages.normalize import NormalizeConfig, apply
 from tests.reference.normalize import normalized
 from tests.stages.hostile import ROWS, TEXT, batch, chunked, long_bytes, values
 
 FORMS: tuple[Form | None, ...] = ("NFC", "NFKC", None)
 SETTINGS = [
-    NormalizeConfig(form=form, newlines=newlines, controls=controls)
-    for form, newlines, controls in itertools.product(FORMS, (True, False), (True, False))
+    NormalizeConfig(form=form, newlines=newlines, controls=controls, width=width)
+    for form, newlines, controls, width in itertools.product(FORMS, (True, False), (True, False), get_args(Width))
 ]
 
 
@@ -33,11 +35,12 @@ def done(rows: pa.RecordBatch) -> Applied:
 def test_text_and_cuts_are_those_of_the_twin(texts: list[str], settings: NormalizeConfig, skip: int) -> None:
     """Each row's text, and the bytes cut for each reason, equal the twin's, for all settings and on slices."""
     outcome = apply(batch(texts).slice(skip), settings, None)
-    expected = [normalized(text, settings.form, settings.newlines, settings.controls) for text in texts[skip:]]
+    asked = settings.form, settings.newlines, settings.controls, settings.width
+    expected = [normalized(text, *asked) for text in texts[skip:]]
     assert outcome.columns["text"].to_pylist() == [text for text, _ in expected]
     assert outcome.columns["text"].type == pa.large_string()
-    for reason in ("newlines", "controls", "form"):
-        assert outcome.cut[reason].tolist() == [cut[reason] for _, cut in expected]
+    for reason, taken in outcome.cut.items():
+        assert taken.tolist() == [cut[reason] for _, cut in expected]
 
 
 @given(texts=st.lists(TEXT, max_size=8), settings=st.sampled_from(SETTINGS))
@@ -102,10 +105,37 @@ def test_settings_apply_apart() -> None:
     assert _text(text, newlines=False) == "a\r\né\x85"
     assert _text(text, controls=False) == "a\n\0é\n"
     assert _text("ﬁ²，", form="NFKC") == "fi2,"
+    assert _text("Ａ　ｶﾞ，", width="narrow") == "A ガ，"
 
 
-def _text(text: str, form: Form | None = "NFC", newlines: bool = True, controls: bool = True) -> str:
-    settings = NormalizeConfig(form=form, newlines=newlines, controls=controls)
+@pytest.mark.parametrize(
+    ("text", "narrow", "cut"),
+    [
+        ("ＧＰＴ－４　ａｎｄ　１００％", "GPT-4 and 100%", 28),
+        ("你好，世界！（ＡＩ）：３；？", "你好，世界！（AI）：3；？", 6),
+        ("ﾊﾟｿｺﾝとｶﾞﾗｽ､ｳﾞｧｲｵﾘﾝ｡", "パソコンとガラス、ヴァイオリン。", 9),
+        ("ｶ\u3099かﾞaﾞ", "ガがa\u3099", 3),
+        ("￥５０￠", "¥50¢", 6),
+        ("２０２０年　Ｑ１\r\n", "2020年 Q1\n", 14),
+    ],
+)
+def test_widths_by_example(text: str, narrow: str, cut: int) -> None:
+    """Letters, digits, signs and the space become narrow, half-width kana usual; marks of sentences stay."""
+    outcome = apply(batch([text]), NormalizeConfig(width="narrow"), None)
+    assert outcome.columns["text"].to_pylist() == [narrow]
+    assert outcome.cut["width"].tolist() == [cut]
+    assert done(batch([text])).cut.keys() == {"newlines", "controls", "form"}
+
+
+def test_punctuation_is_narrowed_when_asked() -> None:
+    """The marks of Chinese sentences become ASCII only by ``narrow_punctuation``."""
+    assert _text("你好，Ｗｏｒｌｄ！（１）：；？。", width="narrow_punctuation") == "你好,World!(1):;?。"
+
+
+def _text(
+    text: str, form: Form | None = "NFC", newlines: bool = True, controls: bool = True, width: Width = "keep"
+) -> str:
+    settings = NormalizeConfig(form=form, newlines=newlines, controls=controls, width=width)
     found: str = apply(batch([text]), settings, None).columns["text"][0].as_py()
     return found
 

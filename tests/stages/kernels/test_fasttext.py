@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from classifiers.fasttext_model import FastText, load_fasttext
 from stages.kernels.arrow_text import text_view
+from stages.kernels.fasttext import Parts
 from tests.reference.fasttext import (
     HIERARCHICAL,
     NEGATIVE_SAMPLING,
     ONE_VERSUS_ALL,
     TinyModel,
+    other_bytes,
     probabilities,
     tiny_model,
     write_model,
@@ -88,6 +90,34 @@ def test_spans_are_read_as_one_row() -> None:
     found = loaded("softmax").predict_spans(data, spans)
     whole = loaded("softmax").predict(pa.array(["the naïve 中文 a"]))
     assert [part.tolist() for part in found] == [part.tolist() for part in whole]
+
+
+PARTS = [name for name, model in MODELS.items() if model.word_ngrams == 1]
+LINES = st.lists(WORDS.map(" ".join), max_size=6).map("\n".join)
+
+
+@given(name=st.sampled_from(PARTS), array=arrays(TEXT | LINES), shortest=st.sampled_from([1, 5, 20]))
+def test_parts_are_those_of_the_twin(name: str, array: pa.Array, shortest: int) -> None:
+    """The bytes of parts with another label than their row's, by groups of labels, equal the twin's."""
+    model = MODELS[name]
+    groups = [label // 2 for label in range(len(model.labels))]
+    view = text_view(array)
+    spans = np.stack([view.offsets[:-1], view.offsets[1:]], axis=1).reshape(-1, 1, 2)
+    found = loaded(name).predict_parts(view.data, spans, Parts(shortest, 0.501, np.array(groups, np.int32)))
+    assert found[1] == pytest.approx(loaded(name).predict(array)[1], abs=2e-5)
+    expected = [other_bytes(model, text, shortest, 0.501, groups) for text in array.to_pylist()]
+    assert found[2].tolist() == expected
+
+
+def test_each_span_has_its_own_parts() -> None:
+    """A part does not reach from one span of a row into the next."""
+    data = text_view(pa.array(["the the the|中文 中文 中文"])).data
+    spans = np.array([[[0, 11], [12, 32]], [[0, 11], [0, 11]]], np.int64)
+    parts = Parts(9, 0.0, np.arange(5, dtype=np.int32))
+    labels, _, others = loaded("softmax").predict_parts(data, spans, parts)
+    first, second = (loaded("softmax").predict(pa.array([text]))[0][0] for text in ("the the the", "中文 中文 中文"))
+    assert first != second
+    assert others.tolist() == [11 if labels[0] == second else 20, 0]
 
 
 def test_a_long_row() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 from stages.kernels.arrow_text import text_array, text_view
 from stages.kernels.form_tables import Form
 from stages.kernels.normalize import CLEAN, NOTHING, clean, scan, scan_cleaned
-from tests.reference.normalize import normalized
-from tests.stages.hostile import arrays, long_bytes
+from stages.kernels.widths import Width
+from tests.reference.normalize import narrowed, normalized
+from tests.stages.hostile import CHARACTERS, arrays, long_bytes
+
+WIDE = st.text(st.sampled_from("ＡＺｚ０９＆～，？（）　ｶﾊｳﾜｦﾞﾟｰ｡･カはかガゝ\u3099￦￠￣ﾡ￨" + CHARACTERS), max_size=24)
 
 
 @given(array=arrays(), newlines=st.booleans(), controls=st.booleans())
@@ -34,6 +39,30 @@ def test_cleaned_rows_are_looked_at_again(array: pa.Array, form: Form | None) ->
     todo = scan(view, form, newlines=True, controls=True)
     cleaned = clean(view, todo, newlines=True, controls=True).view
     assert scan_cleaned(cleaned, todo, form).tolist() == scan(cleaned, form, False, False).tolist()
+
+
+@given(array=arrays(WIDE), width=st.sampled_from(["narrow", "narrow_punctuation"]), controls=st.booleans())
+def test_widths_are_those_of_the_twin(array: pa.Array, width: Width, controls: bool) -> None:
+    """Text and bytes cut for width equal the twin's, next to controls that go and on slices."""
+    view = text_view(array)
+    todo = scan(view, None, True, controls, width)
+    cleaned = clean(view, todo, True, controls, width)
+    expected = [normalized(text, None, True, controls, width) for text in array.to_pylist()]
+    assert text_array(*cleaned.view).to_pylist() == [text for text, _ in expected]
+    assert cleaned.width.tolist() == [cut["width"] for _, cut in expected]
+    changed = [text != before for (text, _), before in zip(expected, array.to_pylist(), strict=True)]
+    assert (todo == CLEAN).tolist() == changed
+
+
+def test_every_form_is_what_compatibility_makes_of_it() -> None:
+    """Each character of the block, narrowed and normalized by compatibility, is what NFKC alone makes of it."""
+    forms = [chr(code) for code in (0x3000, *range(0xFF00, 0xFFF0))]
+    view = text_view(pa.array(forms))
+    cleaned = clean(view, scan(view, None, False, False, "narrow_punctuation"), False, False, "narrow_punctuation")
+    found = text_array(*cleaned.view).to_pylist()
+    assert [normalize("NFKC", form) for form in found] == [normalize("NFKC", form) for form in forms]
+    assert sum(one != other for one, other in zip(found, forms, strict=True)) == 226
+    assert found == [narrowed(form, "narrow_punctuation") for form in forms]
 
 
 def test_a_long_row() -> None:
