@@ -21,6 +21,7 @@ from stages.contract import CorpusStage
 _VARIABLE = {"type": "string", "pattern": r"\$\{|^[-+]?[0-9]+(_[0-9]+)+$"}
 _NAMES = {"pattern": f"^{NAME.pattern}$"}
 _NULL = {"type": "null"}
+_PATHS = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
 
 
 def recipe_schema() -> dict[str, Any]:
@@ -38,8 +39,9 @@ def recipe_schema() -> dict[str, Any]:
         "sources": _by_kind({kind: definitions[names[model]] for kind, model in sources.items()})
         | {"minProperties": 1},
         "fits": _by_kind({kind: definitions[names[model]] for kind, model in fits.items()}),
-        "stages": {"type": "array", "items": {"anyOf": [*_stage_entry(stage_refs), _ref("route")]}},
+        "stages": {"type": "array", "items": {"anyOf": [*_stage_entry(stage_refs), _ref("route"), _ref("include")]}},
     }
+    definitions["include"] = _include_entry()
     definitions["route"] = _route({kind: stage_refs[kind] for kind in rows})
     settings["properties"]["name"] |= _NAMES
     return {
@@ -80,7 +82,17 @@ def _ref(name: str) -> dict[str, Any]:
 
 def _include() -> dict[str, Any]:
     description = "Files whose keys stand below those of this one; paths are relative to this file."
-    return {"description": description, "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+    return {"description": description, "anyOf": _PATHS}
+
+
+def _include_entry() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "Files whose stages stand in the place of this entry.",
+        "required": ["include"],
+        "properties": {"include": {"anyOf": _PATHS}},
+        "additionalProperties": False,
+    }
 
 
 def _by_kind(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -101,7 +113,7 @@ def _stage_entry(refs: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _route(refs: Mapping[str, Any]) -> dict[str, Any]:
     by = {"type": "string", "description": "Column whose value chooses the branch."}
-    branch = {"anyOf": [{"type": "array", "items": {"anyOf": _stage_entry(refs)}}, _NULL]}
+    branch = {"anyOf": [{"type": "array", "items": {"anyOf": [*_stage_entry(refs), _ref("include")]}}, _NULL]}
     route = {"type": "object", "required": ["by"], "properties": {"by": by}, "additionalProperties": branch}
     return {
         "type": "object",
