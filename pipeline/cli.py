@@ -277,6 +277,47 @@ def whatif_command(run: RunName, settings: Settings = None) -> None:
     print_what_if(what_if(stored, settings), console(), [stage[0] for stage in stage_order(stored)])
 
 
+@app.command("thresholds")
+def thresholds_command(
+    run: RunName,
+    method: Annotated[
+        str, typer.Option(help="quantile, deviation, same_quantile, mean_std or median_ratio.")
+    ] = "quantile",
+    share: Annotated[float, typer.Option(help="quantile: share of documents that a rule may drop.")] = 0.05,
+    deviations: Annotated[float, typer.Option(help="deviation: robust standard deviations from the median.")] = 3.0,
+    like: Annotated[str | None, typer.Option(help="Language whose thresholds the last three carry over.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Look at documents of this source, or of another run.")] = None,
+    by: Annotated[str, typer.Option(help="Column whose values get thresholds of their own.")] = "language",
+    stage: Annotated[list[str] | None, typer.Option(help="Only this stage; may be repeated.")] = None,
+    signal: Annotated[list[str] | None, typer.Option(help="Only rules on this signal; may be repeated.")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="Only this language (or value of --by).")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also rules that are switched off in the run.")] = False,
+    least: Annotated[int, typer.Option(min=1, help="Fewest documents that a language needs.")] = 100,
+    out: Annotated[str | None, typer.Option(help="Write a file instead of printing.")] = None,
+) -> None:
+    """Thresholds for each language from stored signals, as stages that a recipe includes."""
+    if not 0 <= share < 1:
+        raise typer.BadParameter("give a share from 0 up to, but not, 1, as in 0.05", param_hint="--share")
+    from pipeline.reports.threshold_methods import Method
+    from pipeline.reports.threshold_scope import Request
+    from pipeline.reports.thresholds import derive_thresholds
+    from pipeline.reports.thresholds_yaml import thresholds_yaml
+
+    asked = Request(
+        Method(method, share, deviations), by, like, reference, tuple(stage or ()), tuple(signal or ()),
+        tuple(language or ()), every, least,
+    )  # fmt: skip
+    found = derive_thresholds(_stored(run), asked)
+    text = thresholds_yaml(found)
+    if out is None:
+        print(text, end="")
+        return
+    from pipeline.storage import Folder
+
+    folder, name = os.path.split(out)
+    Folder(folder or ".").write(name, text.encode())
+
+
 @app.command("dups")
 def dups_command(run: RunName, query: Query) -> None:
     """The copies of a document, as corpus stages found them."""

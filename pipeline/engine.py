@@ -6,27 +6,19 @@ plan, so killing a run at any moment and starting it again ends with the same fi
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.blocks.corpus import (
-    FAN_IN,
-    LinkWork,
-    MergeWork,
-    ResolveWork,
-    SketchWork,
-    link_units,
-    merge_units,
-    resolve_units,
-)
 from pipeline.blocks.export import ExportWork, export_units, manifest_facts
 from pipeline.blocks.fit import FinishUnit, FinishWork, SummarizeWork, artifact_role
 from pipeline.blocks.ingest import IngestWork, ingested_units
 from pipeline.blocks.reading import BlockUnit, Patches, SourceUnit
 from pipeline.blocks.rows import RowsWork
-from pipeline.blocks.sorted_runs import Run as SortedRun
+from pipeline.blocks.signals import SignalFile
 from pipeline.blocks.work import Unit, Work
+from pipeline.corpus_phases import CorpusPhases
 from pipeline.errors import GristmillError, StoreError
 from pipeline.executors.contract import Executor
 from pipeline.fingerprint import digest
@@ -170,28 +162,21 @@ class Engine:
     # corpus stages
 
     def _run_corpus(self, block: CorpusBlock) -> None:
-        units = self.block_units(block.upstream)
-        sketches = self.phase("sketch", block.name, block, SketchWork(block.name, block.store, block.spec), units)
-        whole = digest(sorted(unit.key for unit in units))[:24]
-        runs = [SortedRun.of(block.store, commit) for commit in sketches]
-        while len(runs) > FAN_IN:
-            merges = merge_units(runs, sketches, f"{whole}-{len(runs)}")
-            sketches = self.phase("merge", block.name, block, MergeWork(block.name, block.store), merges)
-            runs = [SortedRun.of(block.store, commit) for commit in sketches]
-        links = link_units(runs, sketches, whole)
-        link_work = LinkWork(block.name, block.store, block.spec, tuple(runs))
-        linked = self.phase("link", block.name, block, link_work, links)
-        relations = tuple(commit.files["relations"] for commit in linked if commit.files["relations"].rows)
-        self.patches[block.fingerprint] = {}
-        if relations:
-            self._resolve(block, units, ResolveWork(block.name, block.store, block.spec, relations), whole)
+        signals = self._signals(block)
+        units = [replace(unit, signals=tuple(signals[unit.number])) for unit in self.block_units(block.upstream)]
+        phases = CorpusPhases(self, block, self.plan.recipe.execution.dedup_memory_bytes)
+        self.patches[block.fingerprint] = phases.run(units)
 
-    def _resolve(self, block: CorpusBlock, units: Sequence[BlockUnit], work: ResolveWork, whole: str) -> None:
-        asked = resolve_units([(unit.number, unit.file.rows) for unit in units], whole)
-        for commit in self.phase("resolve", block.name, block, work, asked):
-            patches = Patches(block.store, commit.files["patches"])
-            for number, checksum in commit.facts["digests"].items():
-                self.patches[block.fingerprint][int(number, 16)] = (patches, checksum)
+    def _signals(self, block: CorpusBlock) -> Mapping[int, Sequence[SignalFile]]:
+        """Partition number → the files of the signals that a corpus stage asks for."""
+        found: dict[int, list[SignalFile]] = defaultdict(list)
+        before: RowsBlock | None = block.upstream
+        while before is not None:
+            names = block.signals.get(before.fingerprint)
+            for part in self.documents[before.fingerprint] if names else ():
+                found[part.number].append(SignalFile(before.store, part.commit.files["signals"], names or ()))
+            before = before.upstream
+        return found
 
     # fits
 
@@ -199,7 +184,8 @@ class Engine:
         spec = replace(block.spec, measure=resolve_steps(block.spec.measure, self.values, self.artifacts))
         readers = {} if block.upstream else self.plan.readers
         sample, seed = block.sample, self.plan.recipe.seed
-        work = SummarizeWork(block.name, block.store, spec, readers, sample, seed)
+        corpus = corpus_use(block.corpus) if block.corpus else None
+        work = SummarizeWork(block.name, block.store, spec, readers, sample, seed, corpus)
         units: Sequence[Unit]
         if block.upstream:
             units = self.block_units(block.upstream, self.patches[block.corpus.fingerprint] if block.corpus else None)

@@ -14,13 +14,22 @@ from typing import Any
 import pyarrow as pa
 
 from classifiers.errors import ModelError
-from pipeline.blocks.corpus import CorpusSpec
 from pipeline.blocks.export import ExportSpec
 from pipeline.blocks.fit import FitSpec, measuring_steps
 from pipeline.blocks.models import file_hashes, models_of
+from pipeline.blocks.patches import CorpusUse
 from pipeline.blocks.reading import SourceReader, SourceUnit
-from pipeline.blocks.rows import CorpusUse
-from pipeline.blocks.steps import RouteStep, StageStep, Step, extended, stage_steps, written_columns
+from pipeline.blocks.sketch import CorpusSpec
+from pipeline.blocks.steps import (
+    RouteStep,
+    StageStep,
+    Step,
+    extended,
+    signal_columns,
+    stage_steps,
+    written_columns,
+)
+from pipeline.earlier import EarlierRun, earlier_runs
 from pipeline.errors import RecipeError, SourceError, StoreError
 from pipeline.export_plan import check_column, export_path, export_spec
 from pipeline.fingerprint import digest, library_versions
@@ -57,10 +66,16 @@ class RowsBlock(Block):
 
 @dataclass(frozen=True)
 class CorpusBlock(Block):
-    """A corpus stage over the documents of a row block."""
+    """A corpus stage over the documents of a row block.
+
+    ``signals``: those that it asks for, by the fingerprint of the row block that measured them. ``earlier``: runs that
+    it is compared with.
+    """
 
     spec: CorpusSpec
     upstream: RowsBlock
+    signals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    earlier: tuple[EarlierRun, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,11 +205,33 @@ class _Planner:
         for column in spec.stage.reads(use.config):
             self._check_column(column, use.where)
         upstream = self._flush()
-        settings = use.config.model_dump(mode="json")
+        earlier = earlier_runs(spec, use.where) if self.find_files else ()
+        settings = use.config.model_dump(mode="json", exclude={"against"})
         what = ["corpus", use.kind, spec.stage.version, settings, library_versions(spec.stage.libraries)]
+        what += [run.identity for run in earlier]
         fingerprint = digest([*what, upstream.fingerprint, ENGINE_VERSION, _arrow()])
-        self.corpus = CorpusBlock(use.name, fingerprint, store_folder(self.recipe, fingerprint), spec, upstream)
+        store, signals = store_folder(self.recipe, fingerprint), self._signals_of(spec, upstream, use.where)
+        self.corpus = CorpusBlock(use.name, fingerprint, store, spec, upstream, signals, earlier)
         self.blocks.append(self.corpus)
+
+    def _signals_of(self, spec: CorpusSpec, upstream: RowsBlock, where: str) -> dict[str, tuple[str, ...]]:
+        """Which block measured what a corpus stage asks for, the last one first. Raises RecipeError if none did."""
+        wanted = list(dict.fromkeys(spec.stage.signals(spec.config)))
+        known: set[str] = set()
+        found = {}
+        block: RowsBlock | None = upstream
+        while block is not None:
+            measured = signal_columns(block.steps)
+            names = tuple(name for name in wanted if name in measured and name not in known)
+            if names:
+                found[block.fingerprint] = names
+            known |= measured.keys()
+            block = block.upstream
+        for name in wanted:
+            if name not in known:
+                remedy = f"signals that it may use: {', '.join(sorted(known)) or 'none'}"
+                raise RecipeError(f"no stage before {spec.name} measures {name}", where=where, remedy=remedy)
+        return found
 
     def _flush(self) -> RowsBlock:
         """The block with all documents so far; what is waiting becomes one."""
@@ -464,7 +501,7 @@ def resolve_steps(steps: Sequence[Step], values: Mapping[str, float], artifacts:
 def corpus_use(block: CorpusBlock) -> CorpusUse:
     """What the next row block needs to know of the corpus stage."""
     stage = block.spec.stage
-    return CorpusUse(block.spec.name, stage.rule, dict(stage.columns(block.spec.config)))
+    return CorpusUse(block.spec.name, stage.rule, dict(stage.columns(block.spec.config)), stage.cut)
 
 
 def _arrow() -> str:

@@ -27,7 +27,8 @@ Status = Literal["running", "finished", "failed"]
 class RunBlock:
     """A phase of a run: units of one folder of the store that were computed or reused.
 
-    ``kind``: ingest, rows, sketch, merge, link, resolve, summarize, finish, tokenize, compact, index.
+    ``kind``: ingest, rows, sketch, merge, link, gather, verify, components (or spread, large_star, small_star), label,
+    claim, resolve, summarize, finish, tokenize, compact, index.
     """
 
     name: str

@@ -6,7 +6,7 @@ their order nor on the worker. There are three kinds:
 
 * :class:`RowStage` looks at each row by itself: changes text, adds columns, measures signals. Its rules say
   which rows are to go; only the engine drops them.
-* :class:`CorpusStage` must see everything (deduplication): ``sketch`` → ``link`` → ``resolve``.
+* :class:`CorpusStage` must see everything (deduplication): ``sketch`` → ``link`` → (verify) → ``resolve``.
 * :class:`FitStep` makes an artifact (a threshold, a model, a tokenizer) from data: ``summarize`` → ``finish``.
 
 A batch always has the columns of :data:`BASE_COLUMNS`; ``text`` is never null.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -89,9 +89,10 @@ def measure(default: Any = ..., **constraints: Any) -> Any:
 class Rule:
     """Which values of a signal are fine. A row whose value is outside is dropped as ``stage:name``.
 
-    ``name`` says what is wrong with the row (``too_short``). ``min`` and ``max`` are inclusive; ``allowed`` is
-    for strings. A null signal passes; NaN is a bug and stops the run. ``when`` limits the rule to rows whose
-    column has one of the values. ``setting`` is the config field that holds the threshold (``whatif`` varies it).
+    ``name`` says what is wrong with the row (``too_short``). ``min`` and ``max`` are inclusive; ``allowed`` and
+    ``forbidden`` are for strings. A null signal passes; NaN is a bug and stops the run. ``when`` limits the rule to
+    rows whose column has one of the values. ``setting`` is the config field that holds the threshold (``whatif`` varies
+    it).
     """
 
     name: str
@@ -100,6 +101,7 @@ class Rule:
     max: Threshold = None
     allowed: tuple[str, ...] | None = None
     when: Mapping[str, Sequence[str]] | None = None
+    forbidden: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def _no_model(config: Any, files: Mapping[str, str]) -> Any:
     return None
 
 
-def _no_libraries(config: Any) -> tuple[str, ...]:
+def _no_names(config: Any) -> tuple[str, ...]:
     return ()
 
 
@@ -174,11 +176,21 @@ class RowStage:
     check: Callable[[Any, Any], Sequence[str]] = _no_findings
     values: Callable[[Any, Any], Mapping[str, Sequence[str]]] = _not_told
     libraries: tuple[str, ...] = ()
-    chosen_libraries: Callable[[Any], tuple[str, ...]] = _no_libraries
+    chosen_libraries: Callable[[Any], tuple[str, ...]] = _no_names
 
 
 SKETCH_KEYS: Mapping[str, pa.DataType] = {"key_high": pa.uint64(), "key_low": pa.uint64(), ADDRESS: pa.uint64()}
-"""First columns of every sketch: a 128-bit key and the row. Further columns (survivor order) are the stage's own."""
+"""First columns of every other sketch: a 128-bit key and the row. Further columns are the stage's own."""
+
+BAND_COLUMNS: Mapping[str, pa.DataType] = {"key": pa.uint64(), ADDRESS: pa.uint64(), "rank": pa.uint64()}
+"""Columns of the sketch of a stage that verifies: key of a band, the row, and its place in the survivors' order.
+
+The band's number is mixed into the key. ``rank`` is below 2**63, the smallest is the best, and ties go to the lowest
+address. The engine sets bit 63 in the rows of a run, so that rows of an earlier corpus come before all of them.
+"""
+
+CANDIDATE_COLUMNS: Mapping[str, pa.DataType] = {"centre": pa.uint64(), "member": pa.uint64()}
+"""Addresses of two rows that may be near copies; ``centre`` is the better one by (rank, address)."""
 
 RELATION_COLUMNS: Mapping[str, pa.DataType] = {
     ADDRESS: pa.uint64(),
@@ -188,30 +200,82 @@ RELATION_COLUMNS: Mapping[str, pa.DataType] = {
 }
 """Member, the row that stands for it (itself for a survivor), estimated similarity, rows in the cluster."""
 
+SPAN_COLUMNS: Mapping[str, pa.DataType] = {
+    ADDRESS: pa.uint64(),
+    "start": pa.int64(),
+    "end": pa.int64(),
+    "survivor": pa.uint64(),
+}
+"""Bytes of a row's text to be cut (start < end, at character boundaries), and the row whose copy of them stays."""
+
+
+class Sketch(NamedTuple):
+    """What a stage that verifies keeps of a batch.
+
+    records: :data:`BAND_COLUMNS`, none for documents that are too small to compare.
+    signatures: a row for every document that has records, by address: ``_address``, ``rank``, and the stage's own
+        columns, which the engine only hands back.
+    """
+
+    records: pa.RecordBatch
+    signatures: pa.RecordBatch
+
+
+@dataclass(frozen=True)
+class Verify:
+    """How the candidates of a stage are verified, before they are made into clusters.
+
+    similarity: (signatures of n members, signatures of m centres, int64[n] place, config) → float32[n], that of member
+        i and centre ``place[i]``. Symmetric.
+    threshold: config → smallest similarity at which two rows count as copies.
+    """
+
+    similarity: Callable[[pa.RecordBatch, pa.RecordBatch, npt.NDArray[np.int64], Any], npt.NDArray[np.float32]]
+    threshold: Callable[[Any], float]
+
 
 @dataclass(frozen=True)
 class CorpusStage:
-    """A stage that must see everything.
+    """A stage that must see everything. It has one of three forms.
 
-    sketch: (batch, config) → small records, :data:`SKETCH_KEYS` first; the engine sorts them by key and address.
-    link: (records of a key range, sorted, groups never torn; config) → :data:`RELATION_COLUMNS` of groups of
-        two rows or more.
-    rule: name of what is wrong with the rows that it drops (``duplicate``).
-    columns: config → name → Arrow type of the columns that ``resolve`` gives to rows.
+    *Exact*: rows of equal keys are copies, and ``link`` says which stays. *Near* (``verify``): ``link`` gives pairs of
+    rows that may be copies; the engine verifies them by their signatures, and within a component, in the order of
+    ranks, a row that is not yet claimed survives and claims its verified neighbours. *Cutting* (``cut``): ``link``
+    gives spans of bytes, which are cut out of the rows.
+
+    sketch: (batch, config) → small records, :data:`SKETCH_KEYS` first (several a row where the stage cuts); a
+        :class:`Sketch` where it verifies. The engine sorts records by key and address.
+    link: (records of a key range, sorted, keys never torn; config) → :data:`RELATION_COLUMNS` of groups of
+        two rows or more; :data:`CANDIDATE_COLUMNS` where it verifies; :data:`SPAN_COLUMNS` where it cuts.
     resolve: (relations sorted by address, config) → patches: ``_address``, ``drop`` (bool), ``survivor``,
-        ``similarity``, and the declared columns.
+        ``similarity``, and the declared columns; where it cuts also ``start`` and ``end`` before those, spans of a row
+        in order and apart.
+    rule: name of what is wrong with the rows that it drops (``duplicate``); where it cuts, with rows of which nothing
+        but white space is left.
+    columns: config → name → Arrow type of the columns that ``resolve`` gives to rows.
+    reads: config → columns that ``sketch`` needs.
+    signals: config → signals of row stages before it, as ``stage.signal``, which ``sketch`` finds as columns of that
+        name, null where a row was not judged.
+    verify: how candidates are verified.
+    cut: the reason under which cut bytes are booked (``repeated_line``).
+    comparable: config → what has to be equal in two uses of the stage (setting → value) so that their sketches can be
+        compared; None where a stage that verifies has no setting ``against``, a list of folders of earlier runs.
     """
 
     kind: str
     version: int
     config: type[StageConfig]
-    sketch: Callable[[pa.RecordBatch, Any], pa.RecordBatch]
+    sketch: Callable[[pa.RecordBatch, Any], pa.RecordBatch | Sketch]
     link: Callable[[pa.RecordBatch, Any], pa.RecordBatch]
     resolve: Callable[[pa.RecordBatch, Any], pa.RecordBatch]
     rule: str
     columns: Callable[[Any], Mapping[str, pa.DataType]] = _nothing
     reads: Callable[[Any], tuple[str, ...]] = lambda config: ("text",)
     libraries: tuple[str, ...] = ()
+    signals: Callable[[Any], tuple[str, ...]] = _no_names
+    verify: Verify | None = None
+    cut: str | None = None
+    comparable: Callable[[Any], Mapping[str, Any]] | None = None
 
 
 SIGNAL = "_signal"

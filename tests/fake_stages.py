@@ -18,6 +18,7 @@ import pytest
 
 from stages.contract import (
     Applied,
+    CorpusStage,
     FitRef,
     RowStage,
     Rule,
@@ -26,6 +27,7 @@ from stages.contract import (
     measure,
     rule,
 )
+from tests.fake_corpus_stages import LETTERS, NEAR
 
 MARKER = "☠ kill the process ☠"
 
@@ -263,13 +265,15 @@ BROKEN = {
 }
 """What breaks the contract → a stage that does."""
 
-STAGES = {
-    stage.kind: stage
-    for stage in (SIZE, SHARE, FIRST, CUT, ADD, LANGUAGE, MARK, READER, MODEL, CRASH, *BROKEN.values())
+_ROW_STAGES = (SIZE, SHARE, FIRST, CUT, ADD, LANGUAGE, MARK, READER, MODEL, CRASH, *BROKEN.values())
+STAGES: dict[str, RowStage | CorpusStage] = {
+    **{stage.kind: stage for stage in _ROW_STAGES},
+    NEAR.kind: NEAR,
+    LETTERS.kind: LETTERS,
 }
 
 
-def __getattr__(name: str) -> RowStage:
+def __getattr__(name: str) -> RowStage | CorpusStage:
     """Every stage under its kind, for entry points."""
     if name in STAGES:
         return STAGES[name]

@@ -35,6 +35,7 @@ MOST_ALIKE = 0.25
 
 EXPECTED: Mapping[str, str] = {
     "exact_duplicate": "exact_dedup:duplicate",
+    "mixed_language": "language:mixed",
     "too_short": "word_count:too_short",
     "wrong_language": NOT_WANTED,
 }

@@ -5,123 +5,44 @@
     partition ─sketch▶ sorted run ─(merge, 128 at a time)▶ runs ─link, by key range▶ relations
                                                       ─resolve, by address range▶ patches
 
-Documents are not touched: the next row block applies the patches while it reads. A sketch depends on its
-partition alone and is kept; link and resolve see all partitions, so their units are named by all of them.
+That is the way of stages whose keys decide. Between link and resolve of a stage that verifies stand the phases of
+:mod:`pipeline.blocks.near`. Documents are not touched: the next row block applies the patches while it reads. A sketch
+depends on its partition alone and is kept; the other phases see all partitions, so their units are named by all of
+them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import xxhash
 
-from pipeline.blocks.reading import BlockUnit, address_bounds, between, rows_between
+from pipeline.blocks.reading import address_bounds, between, rows_between
+from pipeline.blocks.sketch import CorpusSpec, check_schema
 from pipeline.blocks.sorted_runs import (
     ROLE,
     KeyRange,
     Run,
-    key_sample,
+    ranges_of,
     read_range,
     sort_records,
-    split_ranges,
-    write_run,
+    without_repeats,
+    write_sorted,
 )
 from pipeline.blocks.work import Unit
-from pipeline.errors import StageBug
 from pipeline.store import Attempt, BlockStore, Commit, DataFile
-from stages import catalogue
-from stages.contract import ADDRESS, RELATION_COLUMNS, CorpusStage, StageConfig
+from stages.contract import ADDRESS, CANDIDATE_COLUMNS, ORDINAL_BITS, RELATION_COLUMNS, SPAN_COLUMNS
 
-FAN_IN = 128
 LINK_ROWS = 2_000_000
 """Records that one link task sorts in memory: 64 MB of keys and addresses, about 200 MB with its copies."""
 RESOLVE_ROWS = 4_000_000
 """Rows of the partitions that one resolve task answers for."""
-
-
-@dataclass(frozen=True)
-class CorpusSpec:
-    """A use of a corpus stage."""
-
-    name: str
-    kind: str
-    config: StageConfig
-
-    @property
-    def stage(self) -> CorpusStage:
-        stage = catalogue.stage(self.kind)
-        if not isinstance(stage, CorpusStage):
-            raise StageBug(f"{self.kind} is not a corpus stage")
-        return stage
-
-
-@dataclass(frozen=True)
-class SketchWork:
-    """One unit: a partition → a sorted run of its records."""
-
-    name: str
-    store: BlockStore
-    spec: CorpusSpec
-
-    def run(self, unit: Unit) -> Commit:
-        assert isinstance(unit, BlockUnit)
-        started = time.perf_counter()
-        attempt = Attempt(self.store, unit.key)
-        stage, config = self.spec.stage, self.spec.config
-        wanted = [ADDRESS, *stage.reads(config)]
-        sketches = [stage.sketch(batch, config) for batch in unit.store.batches(unit.file, wanted)]
-        if not sketches:
-            empty = pa.RecordBatch.from_pylist([], schema=unit.store.open(unit.file).schema)
-            sketches = [stage.sketch(empty.select(wanted), config)]
-        records = sort_records(pa.concat_batches(sketches))
-        with attempt.arrow(ROLE, records.schema, None) as sink:
-            first_keys = write_run(sink, iter([records]))
-        facts = {"first_keys": first_keys, "keys": key_sample(records)}
-        return attempt.commit([], facts, {"sketch": time.perf_counter() - started})
-
-
-@dataclass(frozen=True)
-class MergeUnit:
-    """Up to :data:`FAN_IN` runs to be merged into one."""
-
-    key: str
-    runs: tuple[Run, ...]
-    ranges: tuple[KeyRange, ...]
-
-    @property
-    def label(self) -> str:
-        return f"merge of {len(self.runs)} runs"
-
-
-@dataclass(frozen=True)
-class MergeWork:
-    """One unit: many runs → one, range by range, so that memory does not grow with the runs."""
-
-    name: str
-    store: BlockStore
-
-    def run(self, unit: Unit) -> Commit:
-        assert isinstance(unit, MergeUnit)
-        started = time.perf_counter()
-        attempt = Attempt(self.store, unit.key)
-        keys: list[int] = []
-
-        def records() -> Iterator[pa.RecordBatch]:
-            for wanted in unit.ranges:
-                found = read_range(unit.runs, wanted)
-                if found is not None:
-                    keys.extend(key_sample(found))
-                    yield found
-
-        schema = unit.runs[0].store.open(unit.runs[0].file).schema
-        with attempt.arrow(ROLE, schema, None) as sink:
-            first_keys = write_run(sink, records())
-        facts = {"first_keys": first_keys, "keys": keys}
-        return attempt.commit([], facts, {"merge": time.perf_counter() - started})
+CANDIDATE_ORDER = ("member", "centre")
+"""By the member first: a row has one candidate a band at most, but may be the centre of any number."""
 
 
 @dataclass(frozen=True)
@@ -138,27 +59,54 @@ class LinkUnit:
 
 @dataclass(frozen=True)
 class LinkWork:
-    """One unit: the records of a key range → relations, sorted by address."""
+    """One unit: the records of a key range → relations (or spans) by address; candidates by member, without repeats.
+
+    ``earlier``: numbers of partitions of earlier runs, whose rows are no members.
+    """
 
     name: str
     store: BlockStore
     spec: CorpusSpec
     runs: tuple[Run, ...]
+    earlier: frozenset[int] = frozenset()
 
     def run(self, unit: Unit) -> Commit:
         assert isinstance(unit, LinkUnit)
         started = time.perf_counter()
         attempt = Attempt(self.store, unit.key)
+        stage, order = self.spec.stage, self.order
         records = read_range(self.runs, unit.wanted)
-        schema = pa.schema(list(RELATION_COLUMNS.items()))
-        relations = pa.RecordBatch.from_pylist([], schema=schema)
+        linked = pa.RecordBatch.from_pylist([], schema=pa.schema(list(self.columns.items())))
         if records is not None:
-            relations = self.spec.stage.link(records, self.spec.config)
-            relations = relations.take(pa.array(np.argsort(relations.column(ADDRESS).to_numpy(), kind="stable")))
-        with attempt.arrow("relations", schema, None) as sink:
-            for start in range(0, relations.num_rows, 65536):
-                sink.write(relations.slice(start, 65536))
+            linked = stage.link(records, self.spec.config)
+            check_schema(linked, self.columns, "what was linked", self.spec)
+            linked = sort_records(linked, order)
+        if stage.verify is not None:
+            facts = write_sorted(attempt, ROLE, without_repeats(self._without_earlier(linked), order), order)
+            return attempt.commit([], facts, {"link": time.perf_counter() - started})
+        with attempt.arrow("relations", linked.schema, None) as sink:
+            for start in range(0, linked.num_rows, 65536):
+                sink.write(linked.slice(start, 65536))
         return attempt.commit([], {}, {"link": time.perf_counter() - started})
+
+    def _without_earlier(self, candidates: pa.RecordBatch) -> pa.RecordBatch:
+        if not self.earlier:
+            return candidates
+        numbers = candidates.column("member").to_numpy() >> np.uint64(ORDINAL_BITS)
+        known = np.fromiter(self.earlier, np.uint64, len(self.earlier))
+        return candidates.filter(pa.array(~np.isin(numbers, known)))
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        """Column → type of what the stage links."""
+        stage = self.spec.stage
+        return dict(CANDIDATE_COLUMNS if stage.verify else SPAN_COLUMNS if stage.cut else RELATION_COLUMNS)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """What it is sorted by."""
+        stage = self.spec.stage
+        return CANDIDATE_ORDER if stage.verify else (ADDRESS, "start") if stage.cut else (ADDRESS,)
 
 
 @dataclass(frozen=True)
@@ -175,63 +123,52 @@ class ResolveUnit:
 
 @dataclass(frozen=True)
 class ResolveWork:
-    """One unit: the relations of some partitions → their patches, with a digest for each partition."""
+    """One unit: the relations of some partitions → their patches, with a digest for each partition.
+
+    ``earlier``: number of a partition of an earlier run, as survivors' addresses have it → (run's folder, its number
+    there); the commit keeps it, so that a survivor can be found.
+    """
 
     name: str
     store: BlockStore
     spec: CorpusSpec
     relations: tuple[DataFile, ...]
+    earlier: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     def run(self, unit: Unit) -> Commit:
         assert isinstance(unit, ResolveUnit)
         started = time.perf_counter()
         attempt = Attempt(self.store, unit.key)
-        schema = pa.schema(
-            [
-                (ADDRESS, pa.uint64()),
-                ("drop", pa.bool_()),
-                ("survivor", pa.uint64()),
-                ("similarity", pa.float32()),
-                *self.spec.stage.columns(self.spec.config).items(),
-            ]
-        )
         patches = self.spec.stage.resolve(self._relations(unit), self.spec.config)
-        if patches.schema != schema:
-            raise StageBug(f"patches have columns {patches.schema.names}", where=self.spec.name)
+        check_schema(patches, self.columns, "patches", self.spec)
         digests = {}
-        with attempt.arrow("patches", schema, "lz4") as sink:
+        with attempt.arrow("patches", patches.schema, "lz4") as sink:
             for number in unit.numbers:
                 # copied, because the bytes of a slice hold some of the rows behind it
                 part = pa.concat_batches([between(patches, *address_bounds(number, number))])
                 if part.num_rows:
                     digests[f"{number:010x}"] = xxhash.xxh3_128_hexdigest(part.serialize())
                     sink.write(part)
-        return attempt.commit([], {"digests": digests}, {"resolve": time.perf_counter() - started})
+        facts = {"digests": digests, **({"earlier": dict(self.earlier)} if self.earlier else {})}
+        return attempt.commit([], facts, {"resolve": time.perf_counter() - started})
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        """Column → type of the patches."""
+        stage = self.spec.stage
+        fixed = {ADDRESS: pa.uint64(), "drop": pa.bool_(), "survivor": pa.uint64(), "similarity": pa.float32()}
+        spans = {"start": pa.int64(), "end": pa.int64()} if stage.cut else {}
+        return {**fixed, **spans, **stage.columns(self.spec.config)}
 
     def _relations(self, unit: ResolveUnit) -> pa.RecordBatch:
         bounds = address_bounds(unit.numbers[0], unit.numbers[-1])
         found = pa.concat_batches([rows_between(self.store, file, *bounds) for file in self.relations])
-        return found.take(pa.array(np.argsort(found.column(ADDRESS).to_numpy(), kind="stable")))
+        return sort_records(found, (ADDRESS, "start") if self.spec.stage.cut else (ADDRESS,))
 
 
-def merge_units(runs: Sequence[Run], commits: Sequence[Commit], key: str) -> list[MergeUnit]:
-    """Groups of :data:`FAN_IN` runs; none if there are few enough already."""
-    if len(runs) <= FAN_IN:
-        return []
-    units = []
-    for start in range(0, len(runs), FAN_IN):
-        group = slice(start, start + FAN_IN)
-        samples = [(commit.facts["keys"], run.rows) for run, commit in zip(runs[group], commits[group], strict=True)]
-        units.append(
-            MergeUnit(f"{key}-merge-{start:06d}", tuple(runs[group]), tuple(split_ranges(_present(samples), LINK_ROWS)))
-        )
-    return units
-
-
-def link_units(runs: Sequence[Run], commits: Sequence[Commit], key: str) -> list[LinkUnit]:
+def link_units(runs: Sequence[Run], key: str) -> list[LinkUnit]:
     """Key ranges of about :data:`LINK_ROWS` records."""
-    samples = [(commit.facts["keys"], run.rows) for run, commit in zip(runs, commits, strict=True)]
-    ranges = split_ranges(_present(samples), LINK_ROWS)
+    ranges = ranges_of(runs, LINK_ROWS)
     return [LinkUnit(f"{key}-link-{index:06d}", wanted) for index, wanted in enumerate(ranges)]
 
 
@@ -247,7 +184,3 @@ def resolve_units(partitions: Sequence[tuple[int, int]], key: str) -> list[Resol
         numbers.append(number)
         waiting += rows
     return units
-
-
-def _present(samples: list[tuple[list[int], int]]) -> list[tuple[list[int], int]]:
-    return [(keys, rows) for keys, rows in samples if keys] or [([0], 1)]

@@ -18,10 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.blocks.patches import patched
+from pipeline.blocks.patches import CorpusUse, patched
 from pipeline.blocks.reading import BlockUnit, read_block
 from pipeline.blocks.rechunk import Rechunker
-from pipeline.blocks.rows import CorpusUse
 from pipeline.blocks.steps import conform
 from pipeline.blocks.work import Unit
 from pipeline.errors import GristmillError
@@ -150,8 +149,7 @@ class _UnitExport:
         for source in self.unit.inputs:
             for batch, patches in read_block(source):
                 if self.work.corpus is not None:
-                    batch, drop = patched(batch, patches, self.work.corpus.columns)
-                    batch = batch.filter(pa.array(~drop)) if drop.any() else batch
+                    batch = patched(batch, patches, self.work.corpus).kept
                 if batch.num_rows:
                     yield conform(batch, self.spec.schema)
 

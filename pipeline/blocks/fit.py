@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.blocks.models import models_of
+from pipeline.blocks.patches import CorpusUse, patched
 from pipeline.blocks.reading import (
     BlockUnit,
     SourceReader,
@@ -30,7 +31,7 @@ from pipeline.books import Books
 from pipeline.errors import GristmillError
 from pipeline.store import Attempt, BlockStore, Commit, DataFile
 from stages import catalogue
-from stages.contract import ADDRESS, SIGNAL, FitConfig
+from stages.contract import SIGNAL, FitConfig
 
 MERGE_EVERY = 16
 """Summaries waiting to be merged; bounds memory without merging after every batch."""
@@ -60,6 +61,7 @@ class SummarizeWork:
     readers: Mapping[str, SourceReader] = field(default_factory=dict)
     sample: float | None = None
     seed: int = 0
+    corpus: CorpusUse | None = None
 
     def run(self, unit: Unit) -> Commit:
         started = time.perf_counter()
@@ -89,7 +91,7 @@ class SummarizeWork:
                 ordinal += read.rows.num_rows
         elif isinstance(unit, BlockUnit):
             for batch, patches in read_block(unit):
-                yield batch if patches is None else _without_dropped(batch, patches)
+                yield batch if self.corpus is None else patched(batch, patches, self.corpus).kept
 
     def _measured(self, runner: StepRunner, batch: pa.RecordBatch) -> pa.RecordBatch:
         if self.spec.signal is None:
@@ -167,8 +169,3 @@ def measuring_steps(steps: Sequence[Step], name: str) -> tuple[Step, ...]:
         if any(branches.values()) or default:
             found.append(RouteStep(step.by, branches, default))
     return tuple(found)
-
-
-def _without_dropped(batch: pa.RecordBatch, patches: pa.RecordBatch) -> pa.RecordBatch:
-    dropped = patches.filter(patches.column("drop")).column(ADDRESS)
-    return batch.filter(pa.array(~np.isin(batch.column(ADDRESS).to_numpy(), dropped.to_numpy())))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.blocks.signals import SignalFile
 from pipeline.errors import StoreError
 from pipeline.fingerprint import digest, library_versions
 from pipeline.sources import catalogue
@@ -83,7 +84,10 @@ class Patches:
 
 @dataclass(frozen=True)
 class BlockUnit:
-    """A unit of the block before, as input. ``patches`` is None where no corpus stage stands between."""
+    """A unit of the block before, as input. ``patches`` is None where no corpus stage stands between.
+
+    ``signals``: what was measured of its rows, where a corpus stage asks for it.
+    """
 
     key: str
     number: int
@@ -91,6 +95,7 @@ class BlockUnit:
     store: BlockStore
     file: DataFile
     patches: Patches | None = None
+    signals: tuple[SignalFile, ...] = ()
 
     @property
     def label(self) -> str:

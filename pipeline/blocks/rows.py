@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.blocks.models import models_of
-from pipeline.blocks.patches import patched
+from pipeline.blocks.patches import CorpusUse, patched
 from pipeline.blocks.reading import (
     BlockUnit,
     SourceReader,
@@ -65,15 +65,6 @@ Skip = Mapping[int, Fatal]
 
 
 @dataclass(frozen=True)
-class CorpusUse:
-    """The corpus stage whose patches a block applies while it reads. ``columns``: name → type it gives to rows."""
-
-    name: str
-    rule: str
-    columns: Mapping[str, pa.DataType] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class RowsWork:
     """What a row block does. ``readers``: source → how to read it (first block only); ``schema``: of its documents."""
 
@@ -117,7 +108,8 @@ class RowsWork:
         fixed = [(name, pa.string()) for name in ("source", "language_in", "language", "domain")]
         named = {name for name, _ in [*first, *fixed]}
         path = [(field_.name, field_.type) for field_ in self.schema if field_.name in self.path_columns() - named]
-        signals = list(signal_columns(self.steps).items())
+        left = [(f"{self.corpus.name}.bytes", pa.int64())] if self.corpus and self.corpus.cut else []
+        signals = [*left, *signal_columns(self.steps).items()]
         measured = [("bytes_in", pa.int64()), *signals, ("dropped_by", pa.string())]
         return pa.schema([(ADDRESS, pa.uint64()), *first, *fixed, *path, *measured])
 
@@ -228,9 +220,13 @@ class _PartitionRun:
         return conform(rows.batch, self.work.schema), log
 
     def _patched(self, corpus: CorpusUse, rows: Rows, patches: pa.RecordBatch | None, log: BatchLog) -> Rows:
-        """Drop rows and add columns as the corpus stage decided. Patches are sorted by address, as rows are."""
-        batch, drop = patched(rows.batch, patches, corpus.columns)
-        self._book_all(corpus.name, batch, ~drop, corpus.rule)
+        """Drop rows, cut text, add columns as the corpus stage decided. Patches are sorted by address, as rows are."""
+        batch, drop, cut = patched(rows.batch, patches, corpus)
+        self._book_all(corpus.name, batch, ~drop, corpus.rule, cut)
+        if corpus.cut is not None:
+            groups = group_by(batch.column("language"))
+            self.books.add_rows(corpus.name, self.unit.source, groups, "cut", corpus.cut, cut, cut > 0)
+            log.record(f"{corpus.name}.bytes", rows.positions, pa.array(byte_lengths(batch.column("text"))))
         rows = Rows(batch, rows.positions)
         if drop.any():
             log.drop(0, rows.keep(drop))
@@ -282,9 +278,13 @@ class _PartitionRun:
             self._quarantine(fatal_record(batch, int(row), fatal), fatal.stage)
         return batch.filter(pa.array(~crashing))
 
-    def _book_all(self, stage: str, batch: pa.RecordBatch, kept: npt.NDArray[np.bool_] | None, rule: str = "") -> None:
+    def _book_all(
+        self, stage: str, batch: pa.RecordBatch, kept: npt.NDArray[np.bool_] | None, rule: str = "",
+        cut: npt.NDArray[np.int64] | None = None,
+    ) -> None:  # fmt: skip
+        """Book rows as they are when the stage is done with them; ``cut``: bytes that it cut out of each."""
         groups, sizes = group_by(batch.column("language")), byte_lengths(batch.column("text"))
-        self.books.add_rows(stage, self.unit.source, groups, "in", "", sizes)
+        self.books.add_rows(stage, self.unit.source, groups, "in", "", sizes if cut is None else sizes + cut)
         self.books.add_rows(stage, self.unit.source, groups, "out", "", sizes, kept)
         if kept is not None:
             self.books.add_rows(stage, self.unit.source, groups, "dropped", rule, sizes, ~kept)

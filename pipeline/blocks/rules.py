@@ -47,9 +47,10 @@ def broken(rule: Rule, values: pa.Array) -> npt.NDArray[np.bool_]:
     """bool[n]: the value is outside what the rule allows. Null passes."""
     bad = np.zeros(len(values), np.bool_)
     if rule.allowed is not None:
-        found = pc.is_in(values, value_set=pa.array(rule.allowed, values.type))
-        bad |= ~_plain(found) & _plain(values.is_valid())
+        bad |= ~_is_one_of(values, rule.allowed) & _plain(values.is_valid())
         return bad
+    if rule.forbidden is not None:
+        return bad | _is_one_of(values, rule.forbidden)
     low, high = _number(rule.min, rule), _number(rule.max, rule)
     if low is None and high is None:
         return bad
@@ -94,6 +95,10 @@ def _number(threshold: Threshold, rule: Rule) -> float | None:
     if isinstance(threshold, FitRef):
         raise StageBug(f"rule {rule.name}: fit {threshold.fit!r} was not resolved before the stage ran")
     return threshold
+
+
+def _is_one_of(values: pa.Array, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+    return _plain(pc.is_in(values, value_set=pa.array(names, values.type)))
 
 
 def _plain(mask: pa.Array) -> npt.NDArray[np.bool_]:

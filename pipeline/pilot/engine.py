@@ -26,7 +26,7 @@ from pipeline.executors.worker import prepare, run_unit
 from pipeline.pilot.assumed import source_sizes
 from pipeline.pilot.bounded import Meter, Reading, bounded
 from pipeline.pilot.choose import PILOT_BYTES, SOURCE_BYTES, Chosen, choose
-from pipeline.plan import Block, ExportBlock, FitBlock, Plan
+from pipeline.plan import Block, CorpusBlock, ExportBlock, FitBlock, Plan
 from pipeline.progress import Silent
 from pipeline.recipe.model import Recipe
 from pipeline.sources.streams import watch_opened
@@ -149,6 +149,8 @@ def _pilot_plan(plan: Plan, meter: Meter, folder: Folder) -> Plan:
             before = getattr(block, name, None)
             if before is not None:
                 changes[name] = moved[before.fingerprint]
+        if isinstance(block, CorpusBlock):
+            changes["earlier"] = ()  # reading all of an earlier run is not a pilot's
         if isinstance(block, ExportBlock):
             changes["path"] = None  # below the folder, and not where the run will write
         moved[block.fingerprint] = replace(block, **changes)

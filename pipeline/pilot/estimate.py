@@ -5,8 +5,8 @@ with a further :data:`TIMING_ERROR` for what else the machine does.
 
 Limits: workers that share processors with other work are slower than the pilot, which was alone, so on a machine that
 is busy a run takes longer; duplicates across the pilot and the rest are not seen, so what a corpus stage drops is
-unknown and later blocks are estimated without it; link and resolve are taken to grow with the documents; training is
-not included.
+unknown and later blocks are estimated without it; link and resolve are taken to grow with the documents, and what
+near copies take is a range (:mod:`pipeline.pilot.dedup`); training is not included.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.blocks.corpus import FAN_IN, LINK_ROWS, RESOLVE_ROWS
+from pipeline.blocks.corpus import LINK_ROWS, RESOLVE_ROWS
+from pipeline.blocks.merging import FAN_IN
+from pipeline.blocks.sketch import SIGNATURES
+from pipeline.blocks.sorted_runs import ROLE as RUN
 from pipeline.pilot.assumed import SourceSize, source_sizes
+from pipeline.pilot.dedup import NEAR_PHASES, ROW_BYTES, NearPhase, dedup_estimate, near_phases
 from pipeline.pilot.engine import MeasuredPhase, MeasuredUnit, Pilot
 from pipeline.pilot.scaling import Amount, Scale, total
 from pipeline.pilot.stages import StageEstimate, stage_estimates
@@ -28,6 +32,8 @@ TIMING_ERROR = 0.15
 """Relative standard error of a time measured on a machine that also does other things."""
 MEMORY_MARGIN = 1.15
 """A worker's peak over the pilot's: measured 1.09 on two recipes; a run reads more batches, and some are larger."""
+PROCESS_BYTES = 300 * 2**20
+"""Of a worker that has imported what it needs; 250 to 300 MB here."""
 RAY_SECONDS = 6.0
 """From the start of Ray on one machine to workers that have imported what they need. Assumed for an idle machine; on a
 busy one of two cores it took 14 to 16."""
@@ -93,15 +99,23 @@ def estimate(plan: Plan, pilot: Pilot, workers: int, plan_seconds: float = 0.0) 
     """Scale a pilot up to the plan's whole input. ``plan_seconds``: what planning took, as it will again."""
     scale = Scale(plan, pilot)
     sizes = {size.name: size for size in source_sizes(plan)}
+    budget = plan.recipe.execution.dedup_memory_bytes
+    verified = {
+        phase.name: list(near_phases(scale.documents.value, *found, budget))
+        for phase in pilot.phases
+        if (found := _sketch_sizes(phase)) is not None
+    }
     return Estimate(
         pilot=pilot,
         workers=workers,
         sources=tuple(_source(size, scale, pilot) for size in sizes.values()),
         stages=tuple(stage_estimates(plan, pilot)),
-        phases=tuple(found for phase in pilot.phases for found in _phases(phase, scale, workers)),
+        phases=tuple(
+            found for phase in pilot.phases for found in _phases(phase, scale, workers, verified.get(phase.name, ()))
+        ),
         tokens=_tokens(pilot, scale),
         start_seconds=plan_seconds + _start_seconds(plan, workers) + min(pilot.warm_seconds, MOST_WARM_SECONDS),
-        memory_bytes=round(pilot.memory_bytes * MEMORY_MARGIN),
+        memory_bytes=_memory_bytes(plan, pilot, scale),
     )
 
 
@@ -121,8 +135,13 @@ def _source(size: SourceSize, scale: Scale, pilot: Pilot) -> SourceEstimate:
     )
 
 
-def _phases(phase: MeasuredPhase, scale: Scale, workers: int) -> Iterator[PhaseEstimate]:
-    """The phase, and behind the sketches of very many partitions their merge, which no pilot has."""
+def _phases(phase: MeasuredPhase, scale: Scale, workers: int, verified: Sequence[NearPhase]) -> Iterator[PhaseEstimate]:
+    """The phase, and behind the sketches of very many partitions their merge, which no pilot has.
+
+    What verified pairs take comes from a formula, and stands behind the link: a pilot has too few of them.
+    """
+    if phase.kind in NEAR_PHASES:
+        return
     work, disk, units = _work(phase, scale), _disk(phase, scale), _units(phase, scale)
     found = PhaseEstimate(
         phase.kind, phase.name, phase.block, units, work.times(_makespan(phase, scale, workers)), disk
@@ -135,6 +154,32 @@ def _phases(phase: MeasuredPhase, scale: Scale, workers: int) -> Iterator[PhaseE
         # records are read and written again, not made; as long as making them is the upper end
         seconds = found.seconds.times(levels / 2, MERGE_ERROR)
         yield PhaseEstimate("merge", phase.name, phase.block, units, seconds, disk.times(levels))
+    for near in verified if phase.kind == "link" else ():
+        low, value, high = (spent / max(1, min(workers, near.units)) for spent in near.seconds)
+        n_bytes = Amount(near.disk[1], near.disk[0], near.disk[2])
+        yield PhaseEstimate(near.kind, phase.name, phase.block, near.units, Amount(value, low, high), n_bytes)
+
+
+def _sketch_sizes(phase: MeasuredPhase) -> tuple[float, float] | None:
+    """Records of a document, and 32-bit lanes of its signature, as the pilot saw them; None without signatures."""
+    files = [unit.commit.files for unit in phase.units]
+    rows = sum(file[SIGNATURES].rows for file in files if SIGNATURES in file)
+    if phase.kind != "sketch" or not rows:
+        return None
+    records, size = sum(file[RUN].rows for file in files), sum(file[SIGNATURES].bytes for file in files)
+    return records / rows, max(0.0, size / rows - ROW_BYTES) / 4
+
+
+def _memory_bytes(plan: Plan, pilot: Pilot, scale: Scale) -> int:
+    """Of a worker: what the pilot had, or what the largest task of a deduplication needs on top of the process."""
+    needed = [round(pilot.memory_bytes * MEMORY_MARGIN)]
+    for phase in pilot.phases:
+        if (sizes := _sketch_sizes(phase)) is not None:
+            budget = plan.recipe.execution.dedup_memory_bytes
+            needed.append(
+                PROCESS_BYTES + dedup_estimate(scale.documents.value, *sizes, memory_bytes=budget).memory_bytes
+            )
+    return max(needed)
 
 
 def _makespan(phase: MeasuredPhase, scale: Scale, workers: int) -> float:

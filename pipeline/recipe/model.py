@@ -126,6 +126,9 @@ class ExecutionConfig(Section):
     stall_seconds: float | None = Field(default=600, gt=0)
     """How long a stage may be at one batch (about 16 MB of text). Beyond it the process is ended, and the document that
     holds it up is looked for and quarantined as ``timeout:<stage>``; ``null`` waits for ever."""
+    dedup_memory_bytes: int = Field(default=2**31, gt=0)
+    """Memory that deduplication may take to find clusters in one task: 128 bytes for each verified pair. With more
+    pairs it goes by rounds over sorted files, which takes longer and comes to the same."""
     address: str | None = None
     """Address of a running Ray cluster, as in ``ray://head:10001`` or ``auto``."""
 

@@ -137,6 +137,7 @@ def _wanted(rule: Rule) -> str:
     parts = [f"`{rule.signal}` ≥ {_threshold(rule.min)}"] if rule.min is not None else []
     parts += [f"`{rule.signal}` ≤ {_threshold(rule.max)}"] if rule.max is not None else []
     parts += [f"`{rule.signal}` is one of {', '.join(rule.allowed)}"] if rule.allowed is not None else []
+    parts += [f"`{rule.signal}` is not {' or '.join(rule.forbidden)}"] if rule.forbidden is not None else []
     return f"unless {' and '.join(parts)}" if parts else "never: switched off"
 
 

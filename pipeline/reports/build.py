@@ -28,6 +28,7 @@ from pipeline.reports.amounts import (
     source_of,
     sums_by,
 )
+from pipeline.reports.cluster_alarms import cluster_alarms
 from pipeline.reports.collect import Collected
 from pipeline.reports.model import (
     Amount,
@@ -80,7 +81,7 @@ def build_report(run: StoredRun, found: Collected) -> Report:
             FitResult(name=fit.name, kind=fit.kind, sha256=fit.sha256, value=fit.value, facts=fit.facts)
             for fit in run.fits.values()
         ],
-        clusters=_clusters(run, found),
+        clusters=_clusters(run, found, entries),
         tokens=_tokens(run, found),
         mix=_mix(run),
         training=_training(run),
@@ -108,9 +109,9 @@ def stage_order(run: StoredRun) -> list[tuple[str, str, Form, dict[str, RuleText
 
 def _rule_text(rule: Rule, values: Mapping[str, float]) -> RuleText:
     low, high = (values.get(end.fit) if isinstance(end, FitRef) else end for end in (rule.min, rule.max))
-    allowed = None if rule.allowed is None else list(rule.allowed)
+    allowed, forbidden = (None if words is None else list(words) for words in (rule.allowed, rule.forbidden))
     when = None if rule.when is None else {name: list(wanted) for name, wanted in rule.when.items()}
-    return RuleText(signal=rule.signal, min=low, max=high, allowed=allowed, when=when)
+    return RuleText(signal=rule.signal, min=low, max=high, allowed=allowed, when=when, forbidden=forbidden)
 
 
 def stage_totals(
@@ -242,12 +243,17 @@ def _end_to_end(found: Collected, entries: Sequence[Entry]) -> list[str]:
     return [f"{read:,} documents were read and {lost:,} lost to a reason ({crashed:,} crashed), but {kept:,} are there"]
 
 
-def _clusters(run: StoredRun, found: Collected) -> list[Clusters]:
-    """Of every corpus stage that has run: one that found nothing has no patches, and says so."""
+def _clusters(run: StoredRun, found: Collected, entries: Sequence[Entry]) -> list[Clusters]:
+    """Of every corpus stage that has run and does not cut: one that found nothing has no patches, and says so."""
     by_name = {clusters.stage: clusters for clusters in found.clusters}
-    linked = dict.fromkeys(phase.name for phase in run.phases_of("link"))
-    none = {"clusters": 0, "members": 0, "dropped": 0, "largest": 0}
-    return [by_name.get(name) or Clusters(stage=name, **none) for name in linked]  # type: ignore[arg-type]
+    cutting = {use.name for use in run.recipe.uses() if getattr(catalogue.stage(use.kind), "cut", None) is not None}
+    linked = dict.fromkeys(phase.name for phase in run.phases_of("link") if phase.name not in cutting)
+    listed = []
+    for name in linked:
+        clusters = by_name.get(name) or Clusters(stage=name, clusters=0, members=0, dropped=0, largest=0)
+        alarms = list(cluster_alarms(run, name, found.largest.get(name, {}), entries))
+        listed.append(clusters.model_copy(update={"alarms": alarms}))
+    return listed
 
 
 def _tokens(run: StoredRun, found: Collected) -> Tokens | None:

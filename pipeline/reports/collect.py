@@ -17,11 +17,13 @@ import pyarrow.compute as pc
 from pipeline.blocks.samples import KEPT, SAMPLES_PER_RULE, smallest
 from pipeline.blocks.samples import SCHEMA as SAMPLES_SCHEMA
 from pipeline.books import Books
+from pipeline.reports.cluster_tables import cluster_rows
 from pipeline.reports.model import Clusters, QuarantinedRecord
 from pipeline.reports.stored_run import Phase, StoredRun
 from pipeline.store import BlockStore, Commit
 
 FIRST_QUARANTINED = 20
+LARGEST_CLUSTERS = 3
 
 KeptKey = tuple[str, str, str]
 """Source, language, domain."""
@@ -29,12 +31,16 @@ KeptKey = tuple[str, str, str]
 
 @dataclass
 class Collected:
-    """What the units of a run add up to. ``kept``: (source, language, domain) → [documents, bytes]."""
+    """What the units of a run add up to. ``kept``: (source, language, domain) → [documents, bytes].
+
+    ``largest``: corpus stage → survivor's address → documents, of its largest clusters.
+    """
 
     books: Books = field(default_factory=Books)
     seconds: dict[int, dict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     counts: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
     clusters: list[Clusters] = field(default_factory=list)
+    largest: dict[str, dict[int, int]] = field(default_factory=dict)
     quarantined: list[QuarantinedRecord] = field(default_factory=list)
     kept: dict[KeptKey, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     samples: pa.RecordBatch = field(default_factory=lambda: pa.RecordBatch.from_pylist([], schema=SAMPLES_SCHEMA))
@@ -66,7 +72,7 @@ def collect(run: StoredRun) -> Collected:
                     line = found.counts[domain, language]
                     line[:] = [have + more for have, more in zip(line, amounts, strict=True)]
         if phase.kind == "resolve":
-            found.clusters.append(clusters(phase))
+            found.clusters.append(clusters(phase, found.largest))
     if samples:
         found.samples = pa.concat_batches([samples[rule] for rule in sorted(samples)])
     return found
@@ -119,16 +125,17 @@ def _collect_kept(found: Collected, store: BlockStore, commit: Commit) -> None:
             line[1] += row["n_sum"]
 
 
-def clusters(phase: Phase) -> Clusters:
-    """Clusters of a corpus stage, from its patches: a row for every member, survivors among them."""
+def clusters(phase: Phase, largest: dict[str, dict[int, int]]) -> Clusters:
+    """Clusters of a corpus stage, from its patches: a row for every member, survivors among them. Fills ``largest``."""
     totals: Counter[str] = Counter()
     survivors: list[np.ndarray[Any, Any]] = []
-    for file in phase.files("patches"):
-        for batch in phase.store.batches(file, ["drop", "survivor"]):
-            totals["members"] += batch.num_rows
-            totals["dropped"] += pc.sum(batch.column("drop").cast(pa.int64())).as_py() or 0
-            survivors.append(batch.column("survivor").to_numpy())
-    _, sizes = np.unique(np.concatenate([np.zeros(0, np.uint64), *survivors]), return_counts=True)
+    for batch in cluster_rows(phase):
+        totals["members"] += batch.num_rows
+        totals["dropped"] += pc.sum(batch.column("drop").cast(pa.int64())).as_py() or 0
+        survivors.append(batch.column("survivor").to_numpy())
+    roots, sizes = np.unique(np.concatenate([np.zeros(0, np.uint64), *survivors]), return_counts=True)
+    order = np.argsort(-sizes, kind="stable")[:LARGEST_CLUSTERS]
+    largest[phase.name] = {int(roots[place]): int(sizes[place]) for place in order}
     return Clusters(
         stage=phase.name,
         clusters=len(sizes),

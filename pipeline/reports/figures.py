@@ -50,12 +50,17 @@ def duration(seconds: float) -> str:
 
 def rate(n_bytes: float, seconds: float) -> str:
     """Throughput in MB/s; empty where nothing was measured."""
-    return f"{n_bytes / 1e6 / seconds:.1f} MB/s" if seconds > 0 and n_bytes else ""
+    return f"{speed(n_bytes / 1e6 / seconds)} MB/s" if seconds > 0 and n_bytes else ""
 
 
 def number(value: float) -> str:
     """A signal or threshold, without needless digits."""
     return f"{value:,.4f}".rstrip("0").rstrip(".") if value % 1 else f"{value:,.0f}"
+
+
+def speed(mb_per_s: float) -> str:
+    """MB/s; below 1, where some stages in Python are, to the hundredth."""
+    return f"{mb_per_s:.{2 if mb_per_s < 0.995 else 1 if mb_per_s < 99.95 else 0}f}"
 
 
 def _scaled(value: float, units: list[str] | tuple[str, ...]) -> str:

@@ -69,7 +69,7 @@ class SourceTotals(Part):
 
 
 class RuleText(Part):
-    """What a rule asks for: a signal between two ends (inclusive), or one of some words. Null passes."""
+    """What a rule asks for: a signal between two ends (inclusive), one of some words, or none of them. Null passes."""
 
     signal: str
     min: float | None = None
@@ -77,6 +77,7 @@ class RuleText(Part):
     allowed: list[str] | None = None
     when: dict[str, list[str]] | None = None
     """The rule looks only at rows whose column has one of these values."""
+    forbidden: list[str] | None = None
 
 
 class Reason(Part):
@@ -160,6 +161,8 @@ class Clusters(Part):
     """Members of the largest cluster."""
     sizes: dict[str, int] = {}
     """Clusters by size: ``2``, ``3-4``, ``5-8``, and so on in powers of two."""
+    alarms: list[str] = []
+    """A cluster with very many documents, a source that loses nearly all: with ids of some of them."""
 
 
 class TokenCount(Part):

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.books import Books
 from pipeline.errors import RunNotFound
+from pipeline.reports.cluster_tables import CLUSTER_SCHEMA, cluster_rows
 from pipeline.reports.collect import collect_samples
 from pipeline.reports.joined_signals import JoinedBatch, joined_signals, signals_schema
 from pipeline.reports.report import read_report
@@ -128,18 +129,17 @@ class OpenedRun:
         return Batches(schema, read)
 
     def clusters(self) -> Batches:
-        """Members of clusters that corpus stages found: stage, member, survivor, similarity, whether it was dropped."""
-        names = [ADDRESS, "survivor", "similarity", "drop"]
-        kinds = [pa.string(), pa.uint64(), pa.uint64(), pa.float32(), pa.bool_()]
-        schema = pa.schema(list(zip(["stage", *names], kinds, strict=True)))
+        """Members of clusters that corpus stages found: stage, address, survivor, similarity to it, size, ``drop``.
+
+        The same tables are in the run's folder, as ``clusters/<stage>.parquet``.
+        """
+        schema = pa.schema([("stage", pa.string()), *CLUSTER_SCHEMA])
 
         def read() -> Iterator[pa.RecordBatch]:
             for phase in self.stored.phases_of("resolve"):
-                for file in phase.files("patches"):
-                    for batch in phase.store.batches(file, names):
-                        stage = pa.repeat(pa.scalar(phase.name, pa.string()), batch.num_rows)
-                        arrays = [stage, *(batch.column(name) for name in names)]
-                        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                for batch in cluster_rows(phase):
+                    stage = pa.repeat(pa.scalar(phase.name, pa.string()), batch.num_rows)
+                    yield pa.RecordBatch.from_arrays([stage, *batch.columns], schema=schema)
 
         return Batches(schema, read)
 

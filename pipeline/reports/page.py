@@ -164,7 +164,7 @@ def _phase_rows(phase: Any) -> Iterator[Markup]:
     cells = [figures.count(phase.units), figures.count(phase.computed), f"{phase.seconds:.2f}", ""]
     yield element("tr", element("th", name, scope="row"), [element("td", c, class_="n") for c in cells], class_="stage")
     for stage, spent in phase.stages.items():
-        speed = "" if spent.mb_per_s is None else f"{spent.mb_per_s:.1f}"
+        speed = "" if spent.mb_per_s is None else figures.speed(spent.mb_per_s)
         cells = ["", "", f"{spent.seconds:.2f}", speed]
         yield element(
             "tr", element("th", stage, scope="row"), [element("td", c, class_="n") for c in cells], class_="reason"

@@ -106,6 +106,8 @@ def rule_words(rule: RuleText) -> str:
     parts += [f"{rule.signal} > {figures.number(rule.max)}"] if rule.max is not None else []
     if rule.allowed is not None:
         parts.append(f"{rule.signal} not one of {', '.join(rule.allowed)}")
+    if rule.forbidden is not None:
+        parts.append(f"{rule.signal} is {' or '.join(rule.forbidden)}")
     where = [f"{name} is {' or '.join(wanted)}" for name, wanted in (rule.when or {}).items()]
     return " or ".join(parts) + (f" where {' and '.join(where)}" if where else "")
 
@@ -166,6 +168,8 @@ def fits_and_clusters(report: Report) -> list[Markup] | None:
         sizes = [_row(name, [figures.count(number)]) for name, number in found.sizes.items()]
         if sizes:
             parts.append(table(f"{found.stage}: clusters by size", ["documents", "clusters"], sizes))
+        if found.alarms:
+            parts.append(table(f"{found.stage}: look at this", ["alarm"], [_row(alarm, []) for alarm in found.alarms]))
     return parts or None
 
 

@@ -57,7 +57,7 @@ def _source_table(found: Outlook) -> Table:
         source = measured.get(size.name)
         if source is not None:
             mark = "?" if source.assumed else ""
-            speed = "" if source.mb_per_s is None else f"{source.mb_per_s:.1f}"
+            speed = "" if source.mb_per_s is None else figures.speed(source.mb_per_s)
             text_bytes = _within(source.text_bytes, figures.size, 1e6)
             cells += [text_bytes + mark, _within(source.documents, figures.short, 100) + mark, speed]
         table.add_row(text(size.name), *map(Text, cells))
@@ -118,7 +118,7 @@ def _rule_table(found: Outlook) -> Table:
     assert found.estimate is not None
     table = _table("rules, in the pilot", "stage, rule", "documents", "of all", "would drop", "MB/s")
     for stage in found.estimate.stages:
-        speed = "" if stage.mb_per_s is None else f"{stage.mb_per_s:.0f}"
+        speed = "" if stage.mb_per_s is None else figures.speed(stage.mb_per_s)
         table.add_row(text(stage.address), figures.count(stage.documents), figures.share(stage.seen, 1), "", speed)
         for rule, share in _shown(stage):
             table.add_row(text(f"  {rule}"), "", "", figures.share(share, 1), "")

@@ -40,6 +40,7 @@ class RuleCheck:
     allowed: tuple[str, ...] | None
     broken: bool
     applies: bool = True
+    forbidden: tuple[str, ...] | None = None
 
     @property
     def margin(self) -> float | None:
@@ -135,7 +136,7 @@ def rule_check(rule: Rule, values: pa.Array, columns: Mapping[str, pa.Array]) ->
     applies = rule.when is None or bool(chosen(rule.when, columns)[0])
     low, high = (None if isinstance(end, FitRef) else end for end in (rule.min, rule.max))
     bad = applies and bool(broken(rule, values)[0])
-    return RuleCheck(rule.name, rule.signal, values[0].as_py(), low, high, rule.allowed, bad, applies)
+    return RuleCheck(rule.name, rule.signal, values[0].as_py(), low, high, rule.allowed, bad, applies, rule.forbidden)
 
 
 def source_unit(run: StoredRun, number: int) -> SourceUnit:

@@ -131,8 +131,10 @@ class _BlockRows:
 
     def walk(self) -> None:
         if self.block.corpus is not None:
-            dropped = self.alive & (self.dropped_at == 0)
-            self._book(self.block.corpus.name, self.alive, self.sizes, {self.block.corpus.rule: dropped})
+            corpus, dropped, before = self.block.corpus, self.alive & (self.dropped_at == 0), self.sizes
+            if corpus.cut is not None:
+                self.sizes = self.batch.column(f"{corpus.name}.bytes").to_numpy()
+            self._book(corpus.name, self.alive, before, {corpus.rule: dropped})
         for step in self.steps:
             if isinstance(step, StageStep):
                 self._stage(step, self.alive.copy())

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.errors import GristmillError
 from pipeline.reports.build import build_report
+from pipeline.reports.cluster_tables import write_cluster_tables
 from pipeline.reports.collect import collect
 from pipeline.reports.model import REPORT_FORMAT, Report, Timings
 from pipeline.reports.stored_run import StoredRun
@@ -34,6 +35,7 @@ def write_report(run: Run) -> Report:
     folder.write(TIMINGS_NAME, (timings.model_dump_json(indent=1) + "\n").encode())
     page = report_page(report, timings, found.samples, training_log(folder), stored.recipe_text)
     folder.write(PAGE_NAME, page.encode("utf-8", "replace"))
+    write_cluster_tables(stored)
     return report
 
 

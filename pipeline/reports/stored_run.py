@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.blocks.fit import artifact_role
-from pipeline.blocks.rows import CorpusUse
+from pipeline.blocks.patches import CorpusUse
 from pipeline.blocks.steps import Step
 from pipeline.books import Books
 from pipeline.errors import RunNotFound

@@ -168,6 +168,8 @@ def _facts(report: Report, timings: Timings | None) -> Iterator[Text]:
             f"{found.stage}: {figures.counted(found.clusters, 'cluster')} of {figures.count(found.members)} documents, "
             f"largest {figures.count(found.largest)}"
         )
+        for alarm in found.alarms:
+            yield text(f"  {alarm}", "bold yellow")
     if report.tokens:
         tokens = report.tokens
         yield text(

@@ -42,5 +42,5 @@ def build_timings(run: StoredRun, found: Collected) -> Timings:
 
 
 def _stage_times(seconds: float, n_bytes: int) -> StageTimes:
-    speed = round(n_bytes / 1e6 / seconds, 1) if seconds > 0 and n_bytes else None
+    speed = round(n_bytes / 1e6 / seconds, 2) if seconds > 0 and n_bytes else None
     return StageTimes(seconds=round(seconds, 3), bytes=n_bytes, mb_per_s=speed)

@@ -16,8 +16,8 @@ import pyarrow as pa
 from pipeline.blocks.reading import rows_between
 from pipeline.blocks.steps import RouteStep, StageStep, Step
 from pipeline.errors import GristmillError
-from pipeline.reports.clusters import ClusterVerdict, verdicts
-from pipeline.reports.find_document import Match, ids_of
+from pipeline.reports.clusters import ClusterVerdict, spans_of, survivor_document, verdicts
+from pipeline.reports.find_document import Match
 from pipeline.reports.replay import BlockReplay, StageReplay, replay_row, rule_check
 from pipeline.reports.stored_run import StoredRows, StoredRun
 from stages.contract import ADDRESS
@@ -25,12 +25,16 @@ from stages.contract import ADDRESS
 
 @dataclass(frozen=True)
 class CorpusStory:
-    """What a corpus stage said: ``verdict`` None: it has no copies. ``survivor``: the document that stands for it."""
+    """What a corpus stage said: ``verdict`` None: it has no copies. ``survivor``: the document that stands for it.
+
+    ``cut``: bytes (start, end) that were cut out of it; None where the stage does not cut.
+    """
 
     stage: str
     verdict: ClusterVerdict | None
     survivor: Match | None
     cluster_size: int | None = None
+    cut: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -133,9 +137,10 @@ def _corpus(run: StoredRun, rows: StoredRows, match: Match) -> CorpusStory | Non
         return None
     for verdict in verdicts(run, match.address):
         if verdict.stage == rows.corpus.name:
-            survivor = ids_of(run, [verdict.survivor]).get(verdict.survivor)
+            survivor = survivor_document(run, verdict.stage, verdict.survivor)
             return CorpusStory(rows.corpus.name, verdict, survivor)
-    return CorpusStory(rows.corpus.name, None, None)
+    cut = None if rows.corpus.cut is None else tuple(spans_of(run, rows.corpus.name, match.address))
+    return CorpusStory(rows.corpus.name, None, None, cut=cut)
 
 
 def _from_signals(rows: StoredRows, signals: Mapping[str, Any]) -> Iterator[StageReplay]:

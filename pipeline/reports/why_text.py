@@ -70,6 +70,11 @@ def _corpus_lines(run: StoredRun, corpus: CorpusStory) -> Iterator[Text]:
     verdict = corpus.verdict
     yield text("")
     yield text(corpus.stage, "bold")
+    if corpus.cut is not None:
+        size = sum(end - start for start, end in corpus.cut)
+        spans = figures.counted(len(corpus.cut), "span")
+        yield text(f"  cut: {spans}, {figures.size(size)}" if size else "  cut nothing")
+        return
     if verdict is None:
         yield text("  no copies: nothing else is like it")
         return
@@ -114,6 +119,7 @@ def _rule_line(check: RuleCheck, dropped_here: bool) -> Text:
     wanted = [f"≥ {figures.number(check.min)}"] if check.min is not None else []
     wanted += [f"≤ {figures.number(check.max)}"] if check.max is not None else []
     wanted += [f"one of {', '.join(check.allowed)}"] if check.allowed is not None else []
+    wanted += [f"not {' or '.join(check.forbidden)}"] if check.forbidden is not None else []
     line = f"  {check.signal} {_value(check.value)}   asked: {' and '.join(wanted) or 'nothing (off)'}"
     if not check.applies:
         return text(f"  {check.signal} {_value(check.value)}   {check.name} does not look at this row", "dim")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import gristmill
-from pipeline.engine import Engine
+from pipeline.corpus_phases import CorpusPhases
 from pipeline.errors import GristmillError, RunNotFound
 from pipeline.gc import OLD_SECONDS, collect_garbage
 from pipeline.reports.status import folder_bytes
@@ -106,7 +106,7 @@ def test_an_interrupted_run_can_go_on(tmp_path: Path, monkeypatch: pytest.Monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Engine, "_resolve", stop)
+        patch.setattr(CorpusPhases, "_resolved", stop)
         with pytest.raises(KeyboardInterrupt):
             small_run(tmp_path, documents=20)
     before = files(tmp_path)
@@ -121,7 +121,7 @@ def test_an_unfinished_run_that_cannot_be_planned_stops_it(tmp_path: Path, monke
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Engine, "_resolve", stop)
+    monkeypatch.setattr(CorpusPhases, "_resolved", stop)
     with pytest.raises(KeyboardInterrupt):
         small_run(tmp_path, documents=20)
     shutil.rmtree(tmp_path / "in")

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline import plan as planning
-from pipeline.blocks.corpus import CorpusSpec
 from pipeline.blocks.models import forget
+from pipeline.blocks.sketch import CorpusSpec
 from pipeline.blocks.steps import StageStep, stage_steps
 from pipeline.errors import RecipeError, StageBug, StoreError
 from pipeline.plan import CorpusBlock, FitBlock, Plan, RowsBlock, make_plan, resolve_steps

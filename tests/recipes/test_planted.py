@@ -206,15 +206,18 @@ def test_expected_rules_are_those_of_the_quickstart(corpus: Corpus, normalized: 
     texts = list(normalized.values())
     judged = _row_stage("language", texts, **settings.model_dump(exclude={"name"}))
     languages, scores = judged.columns["language"].to_pylist(), judged.signals["score"].to_pylist()
+    marks = judged.signals["mark"].to_pylist()
     words = count_words(pa.array(texts, pa.large_string())).tolist()
     source = recipe.sources["planted"]
     files = {part.pieces[0].relative: part.number for part in JSONL.split(source.name, source.config)}
-    rows = zip(corpus.records, texts, languages, scores, words, strict=True)
+    rows = zip(corpus.records, texts, languages, scores, marks, words, strict=True)
     seen: set[str] = set()
-    for page, text, language, score, count in sorted(rows, key=lambda row: files[corpus.records[row[0]]["file"]]):
+    for page, text, language, score, mark, count in sorted(rows, key=lambda row: files[corpus.records[row[0]]["file"]]):
         rule = None
         if score < settings.min_score:
             rule = "language:unsure"
+        elif mark in ("too_short", "mixed"):
+            rule = f"language:{mark}"
         elif language not in settings.keep:
             rule = "language:not_wanted"
         elif text in seen:

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.fingerprint import digest
 from stages import catalogue
-from stages.contract import SIGNAL, CorpusStage, FitStep, RowStage
+from stages.contract import SIGNAL, CorpusStage, FitStep, RowStage, Sketch
 from tests.batches import documents
 from tests.stages.hostile import ROWS
 from tests.stages.test_extract import ARTICLE, HOSTILE
@@ -25,6 +25,8 @@ FIT_SETTINGS: dict[str, dict[str, Any]] = {
     "percentile": {"signal": "word_count.words", "quantile": 0.5},
     "bpe_tokenizer": {"vocab_size": 300},
 }
+STAGE_SETTINGS: dict[str, dict[str, Any]] = {"datatrove": {"filter": "C4ParagraphFilter"}}
+"""Of stages that have no default settings."""
 
 MORE_ROWS = {"extract": [ARTICLE, *HOSTILE.values()]}
 
@@ -46,16 +48,28 @@ def output(kind: str) -> str:
     found: RowStage | CorpusStage | FitStep = catalogue.fit(kind) if kind in catalogue.FITS else catalogue.stage(kind)
     if isinstance(found, FitStep):
         return digest(_fit_output(found).hex())
-    config = found.config(name=kind)
+    config = found.config(name=kind, **STAGE_SETTINGS.get(kind, {}))
     if isinstance(found, CorpusStage):
-        records = found.sketch(batch(kind), config)
-        order = np.lexsort([records.column(name).to_numpy() for name in ("_address", "key_low", "key_high")])
-        patches = found.resolve(found.link(records.take(pa.array(order)), config), config)
-        return digest([records.to_pydict(), patches.to_pydict()])
+        return digest([_plain_table(table) for table in _corpus_output(found, batch(kind), config)])
     model = found.load(config, {name: str(path) for name, path in found.resources(config).items()})
     made = found.apply(batch(kind), config, model)
     parts = {**made.columns, **made.signals, **made.cut}
     return digest({name: _plain(values) for name, values in sorted(parts.items())})
+
+
+def _corpus_output(stage: CorpusStage, rows: pa.RecordBatch, config: Any) -> list[pa.RecordBatch]:
+    """Records, and patches, or signatures and candidates where the engine verifies those."""
+    sketch = stage.sketch(rows, config)
+    records, signatures = sketch if isinstance(sketch, Sketch) else (sketch, None)
+    keys = [name for name in ("_address", "key_low", "key_high", "key") if name in records.schema.names]
+    order = np.lexsort([records.column(name).to_numpy() for name in keys])
+    linked = stage.link(records.take(pa.array(order)), config)
+    return [records, stage.resolve(linked, config)] if signatures is None else [records, signatures, linked]
+
+
+def _plain_table(table: pa.RecordBatch) -> dict[str, Any]:
+    rows: dict[str, Any] = table.to_pydict()
+    return rows
 
 
 def _fit_output(fit: FitStep) -> bytes:

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pytest
 
 from pipeline.blocks import crash
-from pipeline.blocks.corpus import CorpusSpec, SketchWork
 from pipeline.blocks.crash import run_around_crashes
+from pipeline.blocks.patches import CorpusUse
 from pipeline.blocks.reading import BlockUnit, Patches
-from pipeline.blocks.rows import CorpusUse, Fatal, RowsWork
+from pipeline.blocks.rows import Fatal, RowsWork
+from pipeline.blocks.sketch import CorpusSpec, SketchWork
 from pipeline.blocks.steps import RouteStep, StageStep, Step, written_columns
 from pipeline.books import Books
 from pipeline.errors import GristmillError, StageBug

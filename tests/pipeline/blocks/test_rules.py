@@ -27,7 +27,10 @@ def rules(draw: st.DrawFn) -> Rule:
     when = draw(st.none() | st.just({"language": ["en"]}) | st.just({"language": ["en", "zh"], "source": ["x"]}))
     signal = draw(st.sampled_from(["number", "count", "word"]))
     if signal == "word":
-        return Rule("r", signal, allowed=tuple(draw(st.lists(st.sampled_from("ab"), max_size=2))), when=when)
+        words = tuple(draw(st.lists(st.sampled_from("ab"), max_size=2)))
+        if draw(st.booleans()):
+            return Rule("r", signal, when=when, allowed=words)
+        return Rule("r", signal, when=when, forbidden=words)
     return Rule("r", signal, draw(LIMIT), draw(LIMIT), when=when)
 
 
@@ -37,6 +40,8 @@ def slow_breaks(rule: Rule, value: object, row: dict[str, str]) -> bool:
         return False
     if rule.allowed is not None:
         return value not in rule.allowed
+    if rule.forbidden is not None:
+        return value in rule.forbidden
     number = float(value)  # type: ignore[arg-type]  # a number wherever the rule has limits
     assert not isinstance(rule.min, FitRef) and not isinstance(rule.max, FitRef)
     return (rule.min is not None and number < rule.min) or (rule.max is not None and number > rule.max)

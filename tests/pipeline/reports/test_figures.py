@@ -39,5 +39,6 @@ def test_counts_durations_and_rates() -> None:
     assert figures.duration(7500) == "2 h 5 min"
     assert figures.rate(5_000_000, 2) == "2.5 MB/s"
     assert figures.rate(5, 0) == ""
+    assert [figures.speed(value) for value in (0.0634, 0.996, 68.52, 250.4)] == ["0.06", "1.0", "68.5", "250"]
     assert figures.number(0.35) == "0.35"
     assert figures.number(1200.0) == "1,200"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from pipeline.corpus_phases import CorpusPhases
 from pipeline.engine import Engine
 from pipeline.pilot.assumed import expansion, source_sizes
 from pipeline.pilot.outlook import outlook
@@ -35,12 +36,12 @@ def walk(root: Path, *overrides: str) -> StoreWalk:
     return walk_store(make_plan(recipe), run_folder(recipe, None))
 
 
-def stopping(monkeypatch: pytest.MonkeyPatch, where: str, root: Path) -> None:
+def stopping(monkeypatch: pytest.MonkeyPatch, where: str, root: Path, owner: type = Engine) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Engine, where, stop)
+        patch.setattr(owner, where, stop)
         with pytest.raises(KeyboardInterrupt):
             small_run(root, documents=20)
 
@@ -59,7 +60,7 @@ def test_a_finished_run(tmp_path: Path) -> None:
 
 def test_an_interrupted_run_says_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Phases that are complete, the one that is not, and blocks that have not begun."""
-    stopping(monkeypatch, "_resolve", tmp_path)
+    stopping(monkeypatch, "_resolved", tmp_path, CorpusPhases)
     folder = str(tmp_path / "runs/small")
     assert run_state(folder).state == "interrupted"
     text = shown(print_run, folder)

@@ -87,38 +87,6 @@ def test_the_slow_twin_cuts_the_same(
     assert not any(row["drop"] for row in found)
 
 
-def test_the_first_of_a_line_stays() -> None:
-    """A cookie notice is cut from all pages but the first, whatever its case and numbers; the rest stands as it was."""
-    texts = ["Accept 12 cookies.\nNews one.\n", "News two.\nACCEPT 77 COOKIES\n", "News three.\naccept 99 cookies"]
-    assert cut(line_dedup.STAGE, texts) == ["Accept 12 cookies.\nNews one.\n", "News two.\n", "News three.\n"]
-    assert cut(line_dedup.STAGE, texts, keep="none") == ["News one.\n", "News two.\n", "News three.\n"]
-    assert cut(line_dedup.STAGE, texts, compare="exact") == texts
-    assert cut(line_dedup.STAGE, texts, copies=4) == texts
-
-
-def test_paragraphs_are_more_than_lines() -> None:
-    """A paragraph is cut with the blank lines behind it; a line that is only part of one is no repeat."""
-    texts = [
-        "Terms apply.\nAll of them.\n\nOne.\n",
-        "Two.\n\nTerms apply.\nAll of them.\n \n\nThree.\n",
-        "Terms apply.\nNo.",
-    ]
-    assert cut(paragraph_dedup.STAGE, texts) == [texts[0], "Two.\n\nThree.\n", texts[2]]
-
-
-def test_short_segments_stay() -> None:
-    """Segments with fewer characters than asked for are left, counted as they are compared."""
-    texts = ["}\nabcd!\n", "}\nabcd?\n"]
-    assert cut(line_dedup.STAGE, texts) == ["}\nabcd!\n", "}\n"]
-    assert cut(line_dedup.STAGE, texts, min_characters=4) == ["}\nabcd!\n", "}\n"]
-    assert cut(line_dedup.STAGE, texts, min_characters=5) == texts
-
-
-def test_blank_lines_are_never_copies() -> None:
-    """Lines of white space, punctuation or nothing are not compared."""
-    assert cut(line_dedup.STAGE, ["\n \n---\n\u00a0\n"] * 3) == ["\n \n---\n\u00a0\n"] * 3
-
-
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.kind)
 def test_hostile_text(stage: CorpusStage) -> None:
     """Emoji, CJK, right-to-left, lone marks, NULs, empty rows and a row of 50 MB are cut like any other."""
