@@ -12,6 +12,7 @@ from importlib import import_module
 
 import pyarrow as pa
 
+from classifiers.errors import ModelError
 from pipeline.blocks.work import Unit, Work
 from pipeline.errors import GristmillError, StageBug, disk_error
 from pipeline.store import Commit
@@ -85,6 +86,8 @@ def as_result(task: Callable[[], Commit], where: str, store: str) -> Commit | Ba
         if error.where is None:
             error.where = where
         return error
+    except ModelError as error:
+        return GristmillError(str(error), where=where)
     except RETRIED as error:
         return disk_error(error, store) or error
     except Exception:
