@@ -44,7 +44,7 @@ ONLY_IN = {
 COMES_WITH = {"awkward": "gigatoken", "llvmlite": "numba", "annotated-types": "pydantic", "pydantic-core": "pydantic"}
 """Distribution → the declared one that it belongs to and that pins it."""
 
-EXTRA_OF = {"trainer": "train", "stages": "html", "pipeline": "pdf"}
+EXTRA_OF = {"trainer": "train", "classifiers": "lm", "stages": "html", "pipeline": "pdf"}
 """Package → the extra whose libraries it may import, where they are asked for."""
 
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "constants", "misc", "shared"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import subprocess
 from pathlib import Path
 
 import kenlm
@@ -18,6 +20,8 @@ from classifiers.ngram_lm import FALLBACK, NgramModel, arpa_bytes, estimate, mem
 from stages.kernels.arrow_text import TextView, text_view
 from tests.reference import kneser_ney as reference
 from tests.stages.hostile import ROWS, TEXT
+
+LMPLZ = os.environ.get("GRISTMILL_LMPLZ", "")
 
 WORDS = st.text(st.sampled_from("aab  bc\n中é<s>"), max_size=60)
 PROSE = (
@@ -147,6 +151,11 @@ def test_what_does_not_fit_is_refused_before() -> None:
     assert isinstance(estimate(view(PROSE), 3, max_bytes=needed), NgramModel)
     with pytest.raises(ModelError, match="smaller sample or order"):
         estimate(view(PROSE), 3, max_bytes=needed - 1)
+    model = estimate(view(PROSE), 3)
+    size = len(arpa_bytes(model))
+    with pytest.raises(ModelError, match="prune n-grams"):
+        arpa_bytes(model, max_bytes=2 * size)
+    assert len(arpa_bytes(model, max_bytes=10 * size)) == size
 
 
 def test_a_long_line_and_many_words() -> None:
@@ -158,3 +167,18 @@ def test_a_long_line_and_many_words() -> None:
     assert model.levels[2].raw.max() == count - 2
     assert np.isfinite(model.probabilities[2]).all()
     write_arpa(model, io.BytesIO())
+
+
+@pytest.mark.skipif(not LMPLZ, reason="GRISTMILL_LMPLZ names no lmplz")
+@pytest.mark.parametrize("prune", [(), (0, 1), (0, 0, 1)])
+@pytest.mark.parametrize("order", [1, 3, 5])
+def test_models_are_those_of_lmplz(order: int, prune: tuple[int, ...], tmp_path: Path) -> None:
+    """KenLM's own estimator gives the same n-grams, with the same probabilities and backoff weights."""
+    text = "".join(" ".join(f"w{(i * i + j * j * i) % 97}" for j in range(i % 13)) + "\n" for i in range(3000))
+    command = [LMPLZ, "-o", str(order), "-S", "200M", "-T", str(tmp_path), "--discount_fallback"]
+    more = ["--prune", *map(str, prune[:order])] if prune else []
+    made = subprocess.run([*command, *more], input=text.encode(), capture_output=True, check=True).stdout
+    theirs, ours = table(made), table(arpa_bytes(estimate(view(text), order, prune=prune[:order], blank_lines=True)))
+    assert ours.keys() == theirs.keys()
+    for gram in ours.keys() - {("<s>",)}:
+        assert ours[gram] == pytest.approx(theirs[gram], abs=1e-4)  # theirs are added up in single precision

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.kernels.arpa_text import NUMBER_BYTES, token_bytes, write_lines
+from stages.kernels.arpa_text import NUMBER_BYTES, SLACK, gathered, token_bytes, write_lines
 from stages.kernels.arrow_text import text_view
 from stages.kernels.kneser_ney import BEGIN, END, FIRST_WORD, levels
 from stages.kernels.token_numbers import Sentences, sentences
@@ -65,11 +65,11 @@ def test_levels_are_those_of_the_twin(rows: list[str], order: int, threshold: in
 @given(values=st.lists(st.floats(-999, 0), min_size=1, max_size=5), has_backoff=st.booleans())
 def test_lines_are_read_back(values: list[float], has_backoff: bool) -> None:
     """Numbers are written to six decimals, words as they are, and the room that is asked for suffices."""
-    words = np.frombuffer("<s>äb".encode(), np.uint8), np.array([0, 3]), np.array([3, 6])
+    words = gathered(np.frombuffer("x<s>y äb".encode(), np.uint8), np.array([1, 6]), np.array([4, 9]))
     tokens = np.array([0, 1] * len(values), np.int32)
     places = np.arange(1, 2 * len(values), 2)
-    size = int(token_bytes(tokens, places, 2, words[2] - words[1]))
-    out = np.zeros(size + len(values) * (2 + 3 + 2 * NUMBER_BYTES), np.uint8)
+    size = int(token_bytes(tokens, places, 2, words[1]))
+    out = np.zeros(size + len(values) * (2 + 3 + 2 * NUMBER_BYTES) + SLACK, np.uint8)
     numbers = np.array(values)
     used = write_lines(tokens, places, 2, words, (numbers, numbers / 3), has_backoff, out)
     lines = bytes(out[:used]).decode().splitlines()
