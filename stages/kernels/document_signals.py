@@ -24,6 +24,7 @@ from stages.kernels.sentences import count_sentences
 from stages.kernels.word_counts import WordSet, count_in_words
 from stages.kernels.word_diversity import word_diversity
 from stages.kernels.word_spans import WordSpans, row_groups, word_spans
+from stages.kernels.word_types import WordTypes, word_types
 
 Bytes = npt.NDArray[np.uint8]
 Float64s = npt.NDArray[np.float64]
@@ -97,7 +98,8 @@ def gopher_signals(view: TextView, stops: WordSet, reading: Reading = "paper") -
     theirs = reading == "datatrove"
 
     def measure(group: TextView, words: WordSpans) -> Sequence[Signal]:
-        return [count_in_words(group.data, words, stops, fold=not theirs)[0]]
+        types = word_types(words.rows, words.hashes)
+        return [count_in_words(group.data, words, types, stops, fold=not theirs)[0]]
 
     words = by_groups(view, measure, english_tokens if theirs else word_spans)[0]
     lines = gopher_lines(*view, every_line=theirs)
@@ -124,16 +126,17 @@ def _gopher(words: Int64s, characters: Int64s, lines: Int64s, plain: bool) -> di
 def document_signals(
     view: TextView,
     stops: WordSet,
-    more: Callable[[TextView, WordSpans], Sequence[Signal]] = lambda group, words: (),
+    more: Callable[[TextView, WordSpans, WordTypes], Sequence[Signal]] = lambda group, words, types: (),
 ) -> tuple[dict[str, Signal], list[Signal]]:
     """(the :data:`GOPHER` and :data:`FURTHER` signals of each row as the papers have them, what ``more`` gives).
 
-    ``more``: measures of others on the same groups of rows and the same words.
+    ``more``: measures of others on the same groups of rows, the same words and their types.
     """
 
     def measure(group: TextView, words: WordSpans) -> Sequence[Signal]:
-        counts, lower_hashes = count_in_words(group.data, words, stops)
-        return [counts, *word_diversity(words.rows, lower_hashes), *more(group, words)]
+        types = word_types(words.rows, words.hashes)
+        counts, lower_hashes = count_in_words(group.data, words, types, stops)
+        return [counts, *word_diversity(words.rows, types, lower_hashes), *more(group, words, types)]
 
     words, distinct, entropy, *others = by_groups(view, measure)
     characters, lines = character_counts.count_characters(*view), gopher_lines(*view)

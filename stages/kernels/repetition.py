@@ -32,6 +32,7 @@ from stages.kernels.repetition_ngrams import MOST_WORDS, ngram_fractions
 from stages.kernels.repetition_segments import segment_fractions
 from stages.kernels.word_marks import words_and_marks
 from stages.kernels.word_spans import WordSpans, row_groups, word_spans
+from stages.kernels.word_types import WordTypes, word_types
 
 Float64s = npt.NDArray[np.float64]
 
@@ -67,10 +68,13 @@ def words_of(view: TextView, reading: Reading) -> WordSpans:
     return words if reading == "paper" else words_and_marks(view.data, view.offsets, words)
 
 
-def repetition(view: TextView, words: WordSpans, reading: Reading = "paper") -> Float64s:
+def repetition(
+    view: TextView, words: WordSpans, reading: Reading = "paper", types: WordTypes | None = None
+) -> Float64s:
     """float64[rows, 13] in [0, 1]: the :data:`SIGNALS` of each row; 0 where it is too short to have one.
 
     ``words``: :func:`words_of` the same rows; whoever has other uses for them goes through a batch in groups of rows.
+    ``types``: of these words, if the caller has them.
     Raises ValueError for a row of more than 2**30 words. O(bytes) expected, whatever the text.
     """
     if len(words.rows) > 1 and int(np.diff(words.rows).max()) > MOST_WORDS:
@@ -80,7 +84,7 @@ def repetition(view: TextView, words: WordSpans, reading: Reading = "paper") -> 
     every_copy = reading == "paper"
     with np.errstate(over="ignore"):
         segments = segment_fractions(view.data, view.offsets, every_copy)
-        ngrams = ngram_fractions(view.data, view.offsets, *words, every_copy)
+        ngrams = ngram_fractions(*view, words, types or word_types(words.rows, words.hashes), every_copy)
     return np.concatenate((segments, ngrams), axis=1)
 
 

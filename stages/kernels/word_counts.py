@@ -1,9 +1,9 @@
 """Counts over the words of each row: their characters, letters and capitals, stop words among them.
 
-One pass over the words that :mod:`stages.kernels.word_spans` found, eight bytes at a time where they are ASCII. It also
-gives the hash of each word in lower case, by which stop words are looked up and which
-:mod:`stages.kernels.word_diversity` takes: ``The`` and ``the`` are one word there. Lower case is character by character
-(``str.lower`` of one, where that is one): a final sigma stays a sigma, and ``İ`` stays as it is.
+One pass over the different words of each row (:mod:`stages.kernels.word_types`), eight bytes at a time where they are
+ASCII; each counts as often as it occurs. It also gives the hash of each in lower case, by which stop words are looked
+up and which :mod:`stages.kernels.word_diversity` takes: ``The`` and ``the`` are one word there. Lower case is character
+by character (``str.lower`` of one, where that is one): a final sigma stays a sigma, and ``İ`` stays as it is.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ import numpy.typing as npt
 from numba import njit
 
 from stages.kernels.byte_runs import flat, word_at
-from stages.kernels.character_kinds import ALPHABETIC, DIGIT, LOWER, UPPER, CharacterTables, character_tables
+from stages.kernels.character_kinds import ALPHABETIC, DIGIT, LOWER, UPPER, character_tables
 from stages.kernels.characters import character, looked_up
 from stages.kernels.word_spans import WordSpans, word_hash
+from stages.kernels.word_types import WordTypes
 from stages.kernels.words import HAN_LEADS
 
 Bytes = npt.NDArray[np.uint8]
 Int = int | np.int64
+Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 UInt16s = npt.NDArray[np.uint16]
 UInt64s = npt.NDArray[np.uint64]
 Tables = tuple[Any, Any, Any, Any]
-"""Of :class:`CharacterTables`, flat."""
+"""Of :func:`character_tables`, flat."""
 
 COUNTED = (
     "words",
@@ -77,7 +79,7 @@ _MOST_MOVES = 100
 def word_set(words: Iterable[str]) -> WordSet:
     """The table of some words, as they stand."""
     hashes = sorted({word_hash(word) for word in words})
-    size = 1 << max(7, (2 * len(hashes)).bit_length())
+    size = 1 << max(7, len(hashes).bit_length())
     while (table := _cuckoo(hashes, size)) is None:
         size *= 2
     return np.array(table, np.uint64)
@@ -226,22 +228,34 @@ def place_of(keys: Any, size: np.uint64, value: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
+def _lorem_ipsums(words: tuple[Int, Int], of_words: Any, lower_hashes: Any) -> Int:
+    """How often ``lorem`` has ``ipsum`` behind it."""
+    count = np.int64(0)
+    for k in range(words[0] + 1, words[1]):
+        behind = lower_hashes[of_words[k - 1]] == _LOREM
+        count += behind & (lower_hashes[of_words[k]] == _IPSUM)
+    return count
+
+
+@njit(cache=True, nogil=True)
 def _count_row(
     data: tuple[Any, Int],
-    words: tuple[Any, Any, Any, Any],
+    words: tuple[Any, Any, Any],
+    types: tuple[Any, Any, Any],
     span: tuple[Int, Int],
     tables: Tables,
     stops: tuple[Any, Any, np.uint64, bool],
     mark: Int,
     found: Int64s,
-) -> None:
-    """Counts one row's words ``span[0]:span[1]``. ``mark``: a number that no row before had, above 0."""
+) -> bool | np.bool:
+    """Counts one row's types ``span[0]:span[1]``; whether ``ipsum`` is one. ``mark``: no row before had it, above 0."""
     text, limit = data
-    starts, ends, hashes, lower_hashes = words
+    starts, ends, hashes = words
+    firsts, counts, lower_hashes = types
     keys, seen, size, fold = stops
-    characters = plain = plain_characters = alphabetic = capitals = stopped = distinct = scripts = lorems = np.int64(0)
-    before = np.uint64(0)
-    for k in range(span[0], span[1]):
+    characters = plain = plain_characters = alphabetic = capitals = stopped = distinct = scripts = ipsums = np.int64(0)
+    for kind in range(span[0], span[1]):
+        k, often = firsts[kind], np.int64(counts[kind])
         start, end = starts[k], ends[k]
         length: Int = end - start
         piece = _piece(text, start, length, limit)
@@ -251,59 +265,72 @@ def _count_row(
             length, kinds, lower = np.int64(1), np.int64(ALPHABETIC), hashes[k]
         else:
             length, kinds, lower = _long_word(text, limit, start, end, tables, hashes[k])
-        lower_hashes[k] = lower
+        lower_hashes[kind] = lower
+        length *= often
         characters += length
         is_plain = (kinds & (ALPHABETIC | DIGIT)) != 0
-        plain += is_plain
+        plain += often * is_plain
         plain_characters += length * is_plain
-        alphabetic += (kinds & ALPHABETIC) != 0
-        capitals += (kinds & (UPPER | LOWER)) == UPPER
-        scripts += lower == _JAVASCRIPT
-        lorems += (lower == _IPSUM) & (before == _LOREM)
-        before = lower
+        alphabetic += often * ((kinds & ALPHABETIC) != 0)
+        capitals += often * ((kinds & (UPPER | LOWER)) == UPPER)
+        scripts += often * (lower == _JAVASCRIPT)
+        ipsums += lower == _IPSUM
         wanted = lower if fold else hashes[k]
         place = place_of(keys, size, wanted)
         # Without a branch: whether it is a stop word cannot be foreseen.
         is_stop = keys[place] == wanted
         last_mark = seen[place]
-        stopped += is_stop
+        stopped += often * is_stop
         distinct += is_stop & (last_mark != mark)
         seen[place] = mark if is_stop else last_mark
-    found[WORDS], found[CHARACTERS] = span[1] - span[0], characters
+    found[CHARACTERS] = characters
     found[PLAIN], found[PLAIN_CHARACTERS] = plain, plain_characters
     found[ALPHABETICS], found[CAPITALS] = alphabetic, capitals
     found[STOPS], found[DISTINCT_STOPS] = stopped, distinct
-    found[JAVASCRIPTS], found[LOREMS] = scripts, lorems
+    found[JAVASCRIPTS] = scripts
+    return ipsums > 0
 
 
 @njit(cache=True, nogil=True)
 def _count_rows(
     data: Bytes,
-    words: WordSpans,
-    tables: CharacterTables,
-    stops: tuple[UInt64s, Int64s, bool],
+    words: tuple[Any, ...],
+    types: tuple[Any, ...],
+    tables: tuple[Any, ...],
+    stops: tuple[UInt64s, Int32s, bool],
     lower_hashes: UInt64s,
     counts: Int64s,
 ) -> None:
     """O(bytes of words). Goes through pointers: passing arrays on, a word took three times as long."""
     keys, seen, fold = stops
-    flat_words = flat(words.starts), flat(words.ends), flat(words.hashes), flat(lower_hashes)
-    flat_tables = flat(tables.kind_blocks), flat(tables.kinds), flat(tables.lower_blocks), flat(tables.lowers)
+    rows, starts, ends, hashes = words
+    type_rows, firsts, often, of_words = types
+    flat_words, lower = (flat(starts), flat(ends), flat(hashes)), flat(lower_hashes)
+    flat_types = flat(firsts), flat(often), lower
+    flat_tables = flat(tables[0]), flat(tables[1]), flat(tables[2]), flat(tables[3])
     flat_stops = flat(keys), flat(seen), np.uint64(len(keys) // 2), fold
     text = flat(data), len(data)
     for row in range(len(counts)):
-        span = words.rows[row], words.rows[row + 1]
-        _count_row(text, flat_words, span, flat_tables, flat_stops, row + 1, counts[row])
+        span = type_rows[row], type_rows[row + 1]
+        found = counts[row]
+        found[WORDS] = rows[row + 1] - rows[row]
+        if _count_row(text, flat_words, flat_types, span, flat_tables, flat_stops, row + 1, found):
+            found[LOREMS] = _lorem_ipsums((rows[row], rows[row + 1]), flat(of_words), lower)
 
 
-def count_in_words(data: Bytes, words: WordSpans, stops: WordSet, fold: bool = True) -> tuple[Int64s, UInt64s]:
-    """(int64[rows, 10]: the :data:`COUNTED` of each row, uint64[words]: hash of each word in lower case).
+def count_in_words(
+    data: Bytes, words: WordSpans, types: WordTypes, stops: WordSet, fold: bool = True
+) -> tuple[Int64s, UInt64s]:
+    """(int64[rows, 10]: the :data:`COUNTED` of each row, uint64[types]: hash of each type in lower case).
 
-    ``words``: of the same rows. ``fold``: look for stop words, which then are in lower case, whatever a word's case.
+    ``words``: of the same rows, ``types``: of these words. ``fold``: look for stop words, which then are in lower case,
+    whatever a word's case.
     """
     counts = np.zeros((len(words.rows) - 1, len(COUNTED)), np.int64)
-    lower_hashes = np.empty(len(words.hashes), np.uint64)
-    seen = np.zeros(len(stops), np.int64)
+    lower_hashes = np.empty(len(types.firsts), np.uint64)
+    seen = np.zeros(len(stops), np.int32)
+    tables = character_tables()
     with np.errstate(over="ignore"):
-        _count_rows(data, words, character_tables(), (stops, seen, fold), lower_hashes, counts)
+        # Plain tuples: of two kinds of named tuple with the same types in them, Numba types one anew at each call.
+        _count_rows(data, tuple(words), tuple(types), tuple(tables), (stops, seen, fold), lower_hashes, counts)
     return counts, lower_hashes

@@ -24,6 +24,7 @@ from stages.kernels import repetition as repeated
 from stages.kernels.arrow_text import TextView, text_view
 from stages.kernels.document_signals import COUNTS, FURTHER, GOPHER, Signal, document_signals, ratio
 from stages.kernels.word_spans import WordSpans
+from stages.kernels.word_types import WordTypes
 from stages.quality.bounds import refuse_empty_ranges
 from stages.quality.stop_word_list import StopWords, checked, libraries, word_table
 
@@ -96,8 +97,8 @@ def apply(batch: pa.RecordBatch, config: SignalSettings, model: None) -> Applied
     """
     view = text_view(batch.column("text"))
 
-    def repetition(group: TextView, words: WordSpans) -> Sequence[Signal]:
-        return (repeated.repetition(group, words),)
+    def repetition(group: TextView, words: WordSpans, types: WordTypes) -> Sequence[Signal]:
+        return (repeated.repetition(group, words, types=types),)
 
     found, (fractions,) = document_signals(view, word_table(config.stop_words), repetition)
     if config.stop_words is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -19,10 +20,14 @@ from stages.kernels.gopher_lines import gopher_lines
 from stages.kernels.word_counts import count_in_words, word_set
 from stages.kernels.word_diversity import word_diversity
 from stages.kernels.word_spans import word_hash, word_spans
+from stages.kernels.word_types import word_types
 from stages.kernels.words import HAN_LEADS
 from tests.reference import document_signals as reference
 from tests.reference import word_spans as words_reference
 from tests.stages.hostile import ROWS, TEXT, arrays, long_bytes
+
+Int64s = npt.NDArray[np.int64]
+Float64s = npt.NDArray[np.float64]
 
 WEB = st.lists(
     st.sampled_from(
@@ -71,10 +76,12 @@ def test_lines_are_those_of_the_twin(array: pa.Array, every_line: bool) -> None:
 def test_words_are_those_of_the_twin(array: pa.Array, fold: bool) -> None:
     """Every count over words, and the hash of each word in lower case."""
     view = text_view(array)
-    counts, hashes = count_in_words(view.data, word_spans(*view), word_set(STOPS), fold)
+    spans = word_spans(*view)
+    types = word_types(spans.rows, spans.hashes)
+    counts, hashes = count_in_words(view.data, spans, types, word_set(STOPS), fold)
     words = [words_reference.word_list(text) for text in array.to_pylist()]
     assert counts.tolist() == [list(reference.word_counts(row, STOPS, fold).values()) for row in words]
-    assert hashes.tolist() == [word_hash(reference.lower(word)) for row in words for word in row]
+    assert hashes[types.of_words].tolist() == [word_hash(reference.lower(word)) for row in words for word in row]
 
 
 def test_han_that_is_counted_unseen() -> None:
@@ -91,7 +98,8 @@ def test_long_lists_are_found(count: int) -> None:
     stops, others = [f"s{k}" for k in range(count)], [f"o{k}" for k in range(count)]
     words = [word for three in zip(others, stops, stops, strict=True) for word in three]
     view = text_view(pa.array([" ".join([*others, *words])]))
-    counts, _ = count_in_words(view.data, word_spans(*view), word_set(stops))
+    spans = word_spans(*view)
+    counts, _ = count_in_words(view.data, spans, word_types(spans.rows, spans.hashes), word_set(stops))
     found = dict(zip(word_counts.COUNTED, counts[0].tolist(), strict=True))
     assert (found["stop_words"], found["distinct_stop_words"]) == (2 * count, count)
 
@@ -102,12 +110,18 @@ def test_the_names_are_the_columns() -> None:
     assert tuple(reference.word_counts([], (), True)) == word_counts.COUNTED
 
 
-@given(rows=st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=60), max_size=5))
+def diversity(rows: Int64s, words: list[str]) -> tuple[Int64s, Float64s]:
+    """Of words that are told apart whatever their case."""
+    types = word_types(rows, np.array([word_hash(word) for word in words], np.uint64))
+    lower = [word_hash(words[first].lower()) for first in types.firsts]
+    return word_diversity(rows, types, np.array(lower, np.uint64))
+
+
+@given(rows=st.lists(st.lists(st.sampled_from("abcdefABCD"), max_size=60), max_size=5))
 def test_diversity_is_that_of_the_twin(rows: list[list[str]]) -> None:
     """Distinct words and entropy, row by row in one table."""
-    hashes = np.array([word_hash(word) for row in rows for word in row], np.uint64)
-    distinct, entropy = word_diversity(np.cumsum([0, *map(len, rows)]), hashes)
-    expected = [reference.diversity(row) for row in rows]
+    distinct, entropy = diversity(np.cumsum([0, *map(len, rows)]), [word for row in rows for word in row])
+    expected = [reference.diversity([word.lower() for word in row]) for row in rows]
     assert distinct.tolist() == [count for count, _ in expected]
     assert entropy.tolist() == pytest.approx([value for _, value in expected], abs=1e-9)
 
@@ -115,8 +129,8 @@ def test_diversity_is_that_of_the_twin(rows: list[list[str]]) -> None:
 @pytest.mark.parametrize("words", [0, 1, 3000, 5000])
 def test_diversity_where_every_word_is_new(words: int) -> None:
     """A row with more distinct words than expected gets a larger table, and the row after it is not disturbed."""
-    hashes = np.array([word_hash(f"w{k}") for k in range(words)] * 2 + [word_hash("x")] * 1500, np.uint64)
-    distinct, entropy = word_diversity(np.array([0, words, 2 * words, len(hashes)]), hashes)
+    every = [f"w{k}" for k in range(words)] * 2 + ["x"] * 1500
+    distinct, entropy = diversity(np.array([0, words, 2 * words, len(every)]), every)
     assert distinct.tolist() == [words, words, 1]
     assert entropy.tolist() == pytest.approx([math.log(max(words, 1))] * 2 + [0.0], abs=1e-9)
 
@@ -144,7 +158,7 @@ def test_rows_do_not_see_each_other(texts: list[str], reading: str) -> None:
 def test_no_rows() -> None:
     """A batch without rows has signals without values."""
     found, others = document_signals(
-        text_view(pa.array([], pa.large_string())), word_set(()), lambda g, w: [w.rows[1:]]
+        text_view(pa.array([], pa.large_string())), word_set(()), lambda g, w, t: [t.rows[1:]]
     )
     assert all(len(values) == 0 for values in [*found.values(), *others])
 
