@@ -28,7 +28,6 @@ from stages.kernels.fasttext import (
     predict,
     predict_parts,
     probabilities,
-    projected,
     word_slots,
 )
 
@@ -78,12 +77,6 @@ class FastText:
         numbers = {label: number for number, label in enumerate(self.labels)}
         wanted = np.array([numbers[label] for label in labels], np.int64)
         return probabilities(data, np.ascontiguousarray(spans), self.network, wanted)
-
-    def projected(self) -> FastText:
-        """The model made quick for many rows where it has fewer labels than dimensions; itself otherwise."""
-        if len(self.network.outputs) >= self.network.inputs.shape[1]:
-            return self
-        return FastText(self.labels, projected(self.network))
 
 
 def lid176_path() -> str:

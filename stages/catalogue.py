@@ -17,14 +17,33 @@ STAGES: Mapping[str, str] = {
     "extract": "stages.extract",
     "normalize": "stages.normalize",
     "language": "stages.language",
+    "chinese": "stages.chinese",
     "wikitext": "stages.wikitext",
+    "topic": "stages.topic",
+    "annotate": "stages.annotate",
     "word_count": "stages.quality.word_count",
+    "gopher_repetition": "stages.quality.gopher_repetition",
+    "signals": "stages.quality.signals",
+    "gopher_quality": "stages.quality.gopher_quality",
+    "datatrove": "stages.datatrove",
+    "c4": "stages.quality.c4",
+    "fineweb": "stages.quality.fineweb",
+    "perplexity": "stages.quality.perplexity",
+    "classifier": "stages.quality.classifier",
+    "ensemble": "stages.quality.ensemble",
     "exact_dedup": "stages.dedup.exact_dedup",
+    "url_dedup": "stages.dedup.url_dedup",
+    "line_dedup": "stages.dedup.line_dedup",
+    "paragraph_dedup": "stages.dedup.paragraph_dedup",
+    "minhash_dedup": "stages.dedup.minhash_dedup",
 }
 
 FITS: Mapping[str, str] = {
     "percentile": "stages.quality.percentile",
+    "classifier": "stages.quality.classifier_fit",
+    "ranks": "stages.quality.ranks",
     "bpe_tokenizer": "stages.bpe_vocabulary",
+    "ngram_lm": "stages.quality.ngram_lm",
 }
 
 

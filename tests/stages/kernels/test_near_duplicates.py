@@ -32,7 +32,7 @@ def ends(edges: list[tuple[int, int]]) -> tuple[npt.NDArray[np.int64], npt.NDArr
     )
 )
 def test_stars_are_those_of_the_twin(records: list[tuple[int, int, int]]) -> None:
-    """In each bucket every row has an edge to the best by (rank, address), and one to the row before it."""
+    """In each bucket every row has an edge to the best by (rank, address), and one to the next better row."""
     records.sort()
     columns = np.array(records, np.uint64).reshape(-1, 3).T.copy()
     centre, member = star_edges(*columns)

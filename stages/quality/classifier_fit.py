@@ -1,0 +1,260 @@
+"""A quality classifier trained from the recipe's own documents: positive against negative, by fastText.
+
+As in DCLM (Li et al. 2024, arXiv 2406.11794, section 4.4), where documents of instruction data and explanations stand
+against the raw crawl. The artifact is a fastText ``.bin`` with its evaluation behind it
+(:mod:`classifiers.fit_classifier`): the stage ``classifier`` takes it as ``model``, and a threshold may be
+``{fit: name}`` as well, which is the score that ``keep`` of the negative passages held out reach. (Whole documents are
+nearer to their mean; where the share has to be exact, take a ``percentile`` of the stage's score.) Evaluated on
+documents held out, and on further sources under ``evaluate``.
+
+Documents are cut into passages, so that whole books and short pages give examples of one length and the classifier
+cannot go by it. The summary is a bottom-k sample of passages, k by the hash of document and number: the same examples
+in the same order for any partitioning, order of partitions and workers.
+
+The model's bytes are the same for the same examples on machines of one kind: the library is compiled for the processor
+that it is installed on.
+
+Memory: at most 2 × ``examples`` × ``passage_bytes`` for training, and as much for each test; 400 MB by default where
+all passages are full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from classifiers.fasttext_notes import notes_in
+from classifiers.fasttext_train import Training
+from classifiers.fit_classifier import Examples, Fitting, fit_classifier
+from stages.contract import FitConfig, FitInput, FitStep
+from stages.kernels.arrow_text import text_array, text_view
+from stages.kernels.hashing import binary_to_u64, mix64
+from stages.kernels.passages import Passages, passages
+
+_SCHEMA = pa.schema(
+    [("group", pa.uint16()), ("rank", pa.uint64()), ("document", pa.uint64()), ("text", pa.large_string())]
+)
+"""``group``: twice the number of the set (0: to learn from), plus 1 for negatives. Sorted by all columns."""
+
+
+class Chosen(BaseModel):
+    """Documents of one kind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    source: list[str] | str | None = None
+    """Names of sources; all that the fit reads when left out."""
+    where: dict[str, list[str]] | None = None
+    """Only documents whose columns have one of these values, as ``{label: ["1"]}`` of a labelled file."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.source is None and not self.where:
+            raise ValueError("name a `source`, or columns and their values under `where`")
+        return self
+
+    def sources(self) -> list[str] | None:
+        """As a list."""
+        return [self.source] if isinstance(self.source, str) else self.source
+
+
+class TestSet(BaseModel):
+    """Documents to test with."""
+
+    __test__ = False  # pytest takes names that begin so for tests
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    positive: Chosen
+    """Documents that should score high."""
+    negative: Chosen
+    """Documents that should score low."""
+
+
+class ClassifierFit(FitConfig):
+    """Settings of ``classifier``."""
+
+    from_: FitInput | Literal["run"] = Field(FitInput(sample=1.0), alias="from")
+    """``run``: documents as they reach the first stage that uses the fit, the named sources among them. Otherwise the
+    named sources as they are before any stage, which needs not be said."""
+    positive: Chosen
+    """Documents that should score high, as ``{source: novels}``."""
+    negative: Chosen
+    """Documents that should score low; a sample of the corpus as it comes."""
+    evaluate: dict[str, TestSet] = {}
+    """Name → further documents to test with, of sources that are not learned from. Documents that are also among the
+    examples are left out."""
+    seed: int = Field(0, ge=0)
+    """Another seed gives another sample, another split and other first values of the vectors."""
+    keep: float = Field(0.1, gt=0, lt=1)
+    """Share of the negative documents that reaches the score which a ``{fit: …}`` threshold becomes; DCLM kept the best
+    10 % of its pool (section 4.4)."""
+    held_out: float = Field(0.1, gt=0, lt=1)
+    """Share of documents that are only tested with."""
+    examples: int = Field(50_000, ge=10)
+    """Most passages of each kind. DCLM trained on 200,000 documents of each."""
+    passage_bytes: int | None = Field(4000, ge=100)
+    """Size of the passages; a document of twice the size is two. ``null``: whole documents, as DCLM."""
+    prepare: Literal["plain", "dclm", "dolma"] = "plain"
+    """How text is made ready, see the stage ``classifier``, which then does the same by itself."""
+    epochs: int | None = Field(None, ge=1)
+    """Times that every example is seen. By default 5, as in fastText, or as many as it takes to see 20,000 examples:
+    with few examples and few epochs all scores are the same."""
+    learning_rate: float = Field(0.5, gt=0)
+    """0.5 as in fastText's tutorial on text classification; its default is 0.1."""
+    dimensions: int = Field(32, ge=1)
+    """Of the vectors. fastText's default of 100 makes models of three times the size."""
+    word_ngrams: int = Field(2, ge=1, le=5)
+    """Longest word n-gram; 2 as DCLM's."""
+    character_ngrams: list[int] = Field([0, 0], min_length=2, max_length=2)
+    """Shortest and longest character n-gram, none by default. Languages that do not put spaces between words need
+    them: ``[1, 3]``."""
+    buckets: int = Field(2**18, ge=1)
+    """Rows that all n-grams share by their hash; fastText's default of 2,000,000 makes models of 256 MB."""
+    min_count: int = Field(2, ge=1)
+    """Words that are rarer among the examples are not told apart."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_what_it_names(cls, data: Any) -> Any:
+        """Without ``from``, the sources under ``positive``, ``negative`` and ``evaluate``."""
+        if not isinstance(data, Mapping) or "from" in data or "from_" in data:
+            return data
+        named: list[str] = []
+        for chosen in _chosen_in(data):
+            sources = chosen.get("source") if isinstance(chosen, Mapping) else None
+            if sources is None:
+                return data
+            named += [sources] if isinstance(sources, str) else list(sources)
+        return {**data, "from": {"source": list(dict.fromkeys(named))}} if named else data
+
+    def groups(self) -> list[Chosen]:
+        """By number."""
+        sets = [self.evaluate[name] for name in sorted(self.evaluate)]
+        return [self.positive, self.negative, *(chosen for one in sets for chosen in (one.positive, one.negative))]
+
+    def fitting(self) -> Fitting:
+        """The same, as the training takes it."""
+        names = ("epochs", "learning_rate", "dimensions", "word_ngrams", "buckets", "min_count")
+        values = {name: getattr(self, name) for name in names} | {"character_ngrams": tuple(self.character_ngrams)}
+        training = Training(**values, seed=self.seed % 2**31)
+        return Fitting(training, self.prepare, self.held_out, self.keep, self.seed % 2**32)
+
+
+def _chosen_in(data: Mapping[str, Any]) -> Iterator[Any]:
+    yield data.get("positive")
+    yield data.get("negative")
+    tests = data.get("evaluate")
+    for test in tests.values() if isinstance(tests, Mapping) else ():
+        if isinstance(test, Mapping):
+            yield test.get("positive")
+            yield test.get("negative")
+
+
+def summarize(batch: pa.RecordBatch, config: ClassifierFit) -> pa.Table:
+    """The passages of the batch with the smallest ranks, of each group. ValueError for a column that is not there."""
+    high, _ = binary_to_u64(batch.column("content_hash"))
+    documents = mix64(high, config.seed % 2**64)
+    tables = []
+    for number, chosen in enumerate(config.groups()):
+        rows = np.flatnonzero(_mask(batch, chosen))
+        if len(rows):
+            tables.append(_passages(batch.column("text").take(pa.array(rows)), documents[rows], number, config))
+    return merge(tables, config)
+
+
+def merge(tables: Sequence[pa.Table], config: ClassifierFit) -> pa.Table:
+    """The passages with the smallest ranks of each group, copies left out."""
+    table = pa.concat_tables([_SCHEMA.empty_table(), *tables]).combine_chunks()
+    order = [(name, "ascending") for name in _SCHEMA.names]
+    table = table.take(pc.sort_indices(table, sort_keys=order))
+    group, rank, document = (table.column(name).to_numpy() for name in ("group", "rank", "document"))
+    first = np.ones(len(group), np.bool_)
+    first[1:] = (np.diff(group) != 0) | (np.diff(rank) != 0) | (np.diff(document) != 0)
+    place = np.cumsum(first) - 1
+    starts = np.searchsorted(group, group)  # the first row of the row's group
+    place -= place[starts] if len(place) else 0
+    return table.filter(pa.array(first & (place < config.examples)))
+
+
+def finish(table: pa.Table, config: ClassifierFit) -> bytes:
+    """The model file with its evaluation. ValueError if there is too little to learn from."""
+    sets = {0: "", **{number: name for number, name in enumerate(sorted(config.evaluate), 1)}}
+    examples = {name: _examples(table, number) for number, name in sets.items()}
+    return fit_classifier(examples.pop(""), examples, config.fitting())
+
+
+def value(artifact: bytes, config: ClassifierFit) -> float:
+    """The score that ``keep`` of the negative documents held out reach."""
+    return float(notes_in(artifact)["threshold"])
+
+
+def _mask(batch: pa.RecordBatch, chosen: Chosen) -> npt.NDArray[np.bool_]:
+    mask = np.ones(batch.num_rows, np.bool_)
+    wanted = dict(chosen.where or {})
+    if chosen.source is not None:
+        wanted["source"] = chosen.sources() or []
+    for name, values in wanted.items():
+        if name not in batch.schema.names:
+            raise ValueError(f"where: the documents have no column {name!r}; expected one of {batch.schema.names}")
+        column = pc.cast(batch.column(name), pa.string())
+        mask &= pc.is_in(column, value_set=pa.array(values, pa.string())).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _passages(texts: pa.Array, documents: npt.NDArray[np.uint64], group: int, config: ClassifierFit) -> pa.Table:
+    data, offsets = text_view(texts)
+    size = config.passage_bytes or max(int(np.diff(offsets).max(initial=0)), 1)
+    cut = passages(data, offsets, size)
+    owner = documents[cut.rows]
+    ranks = mix64(owner, cut.numbers.astype(np.uint64))
+    different = np.unique(ranks)[: config.examples]  # copies of a document have the same ranks, and count once
+    kept = np.flatnonzero(ranks <= different[-1]) if len(different) else np.zeros(0, np.int64)
+    columns = [
+        pa.array(np.full(len(kept), group, np.uint16)),
+        pa.array(ranks[kept]),
+        pa.array(owner[kept]),
+        _slices(data, cut, kept),
+    ]
+    return pa.table(columns, schema=_SCHEMA)
+
+
+def _slices(data: npt.NDArray[np.uint8], cut: Passages, kept: npt.NDArray[np.int64]) -> pa.Array:
+    """The kept passages as an array: every other row of one that also has what lies between them."""
+    if not len(kept):
+        return pa.array([], pa.large_string())
+    starts, ends = cut.starts[kept], cut.ends[kept]
+    bounds = np.concatenate([np.stack([starts, ends], axis=1).ravel(), ends[-1:]])
+    whole = text_array(data[bounds[0] :], bounds - bounds[0])
+    return whole.take(pa.array(np.arange(0, 2 * len(kept), 2)))
+
+
+def _examples(table: pa.Table, number: int) -> Examples:
+    """Both kinds of a set, mixed by their ranks."""
+    group = table.column("group").to_numpy()
+    some = table.filter(pa.array(group // 2 == number))
+    order = pc.sort_indices(some, sort_keys=[(name, "ascending") for name in ("rank", "document", "group")])
+    some = some.take(order)
+    positive = some.column("group").to_numpy() % 2 == 0
+    texts = pa.concat_arrays([pa.array([], pa.large_string()), *some.column("text").chunks])
+    return Examples(texts, positive, some.column("document").to_numpy())
+
+
+STAGE = FitStep(
+    kind="classifier",
+    version=1,
+    config=ClassifierFit,
+    summarize=summarize,
+    merge=merge,
+    finish=finish,
+    value=value,
+    facts=notes_in,
+    suffix="bin",
+    reads=("text", "content_hash", "source"),
+    libraries=("fasttext",),
+)
