@@ -55,10 +55,10 @@ def changed(text: str, rng: random.Random) -> str:
 
 
 class JsonlFiles:
-    """Numbered files in a folder; a new one is begun before FILE_BYTES would be passed."""
+    """Numbered files in a folder; a new one is begun before ``file_bytes`` would be passed."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, file_bytes: int = FILE_BYTES) -> None:
+        self.folder, self.file_bytes = folder, file_bytes
         self.files = self.bytes = 0
         self._room = 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ class JsonlFiles:
         """Append a line."""
         if len(line) > self._room:
             self.files += 1
-            self._room = FILE_BYTES
+            self._room = self.file_bytes
             self._path = self.folder / f"{self.files - 1:04d}.jsonl"
             self._path.unlink(missing_ok=True)
         with open(self._path, "ab", buffering=1 << 20) as stream:

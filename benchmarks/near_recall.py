@@ -26,6 +26,7 @@ from stages.contract import ADDRESS
 from stages.dedup.lsh import match_probability, verified_probability
 from stages.dedup.minhash_dedup import MinHashDedup, link, shape, similarity, sketch, threshold
 from stages.kernels.claims import claim
+from stages.kernels.hashing import hash128_binary
 
 Int64s = npt.NDArray[np.int64]
 EDIT_EVERY = (8, 25, 60)
@@ -53,8 +54,9 @@ def corpus(data: Path, size: int, draw: random.Random) -> tuple[pa.RecordBatch, 
     texts = texts[: size * 10 // 13]
     pairs = np.array([(row, draw.randrange(len(texts))) for row in range(len(texts), size)], np.int64)
     texts += [edited(texts[origin], draw) for _, origin in pairs.tolist()]
-    columns = {ADDRESS: np.arange(len(texts), dtype=np.uint64), "text": pa.array(texts, pa.large_string())}
-    return pa.record_batch(columns), pairs
+    column = pa.array(texts, pa.large_string())
+    address = pa.array(np.arange(len(texts), dtype=np.uint64))
+    return pa.record_batch({ADDRESS: address, "text": column, "content_hash": hash128_binary(column)}), pairs
 
 
 def candidates(records: pa.RecordBatch, config: MinHashDedup) -> tuple[Int64s, Int64s]:

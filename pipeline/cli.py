@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,8 +58,12 @@ app = typer.Typer(
 )
 mix_app = typer.Typer(cls=Commands, help="The training mix.", no_args_is_help=True, rich_markup_mode=None)
 tokens_app = typer.Typer(cls=Commands, help="Token shards.", no_args_is_help=True, rich_markup_mode=None)
+lm_app = typer.Typer(cls=Commands, help="n-gram language models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(mix_app, name="mix")
 app.add_typer(tokens_app, name="tokens")
+app.add_typer(lm_app, name="lm")
+classifier_app = typer.Typer(cls=Commands, help="Quality classifiers.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(classifier_app, name="classifier")
 
 RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name below ./runs.")]
@@ -320,9 +325,9 @@ def thresholds_command(
 
 @app.command("dups")
 def dups_command(run: RunName, query: Query) -> None:
-    """The copies of a document, as corpus stages found them."""
+    """The copies of a document, as corpus stages found them, and how they differ from the one that stays."""
+    from pipeline.reports.copies import print_copies
     from pipeline.reports.find_document import find_document
-    from pipeline.reports.why_text import print_copies
     from pipeline.terminal import console
 
     stored = _stored(run)
@@ -381,6 +386,176 @@ def tokens_inspect(run: RunName) -> None:
     from pipeline.terminal import console
 
     print_tokens(_stored(run), console())
+
+
+Files = Annotated[list[str], typer.Argument(metavar="FILES", help="UTF-8 text, one sentence a line; .gz, .zst …")]
+TokenizerPath = Annotated[
+    str | None, typer.Option(help="A .model of sentencepiece, or a tokenizer.json for bpe.", metavar="PATH")
+]
+
+
+@lm_app.command("train")
+def lm_train(
+    files: Files,
+    out: Annotated[str, typer.Option(metavar="PATH", help="The ARPA file to write.")],
+    tokens: Annotated[str, typer.Option(help="words, characters, bpe or sentencepiece.")],
+    order: Annotated[int, typer.Option(min=1, max=16, help="Length of the longest n-grams.")] = 5,
+    prune: Annotated[str, typer.Option(help="Counts up to which n-grams are left out: 0,0,1.")] = "0",
+    prepare: Annotated[str, typer.Option(help="ccnet (small letters, digits as 0 …) or plain.")] = "ccnet",
+    sentences: Annotated[str, typer.Option(help="lines, or documents: a file is one line.")] = "lines",
+    tokenizer: TokenizerPath = None,
+    memory: Annotated[float, typer.Option(min=0.1, help="GB that the training may take.")] = 8.0,
+) -> None:
+    """Train an n-gram model (modified Kneser-Ney) on text files."""
+    _check_preparation(prepare, tokens, sentences)
+    from classifiers.language_model import Preparation
+    from pipeline.language_models import train_model
+    from pipeline.reports import figures
+
+    try:
+        counts = [int(count) for count in prune.split(",")]
+    except ValueError:
+        raise typer.BadParameter("give numbers between commas, as in 0,0,1", param_hint="--prune") from None
+    preparation = Preparation(prepare, tokens, sentences)  # type: ignore[arg-type]
+    made = train_model(
+        files, out, preparation, order=order, prune=counts, tokenizer=tokenizer, max_bytes=int(memory * 1e9)
+    )
+    for length, count in enumerate(made.ngrams, 1):
+        print(f"{length}-grams: {figures.count(count)}")
+    for length in made.fallback:
+        _note(f"note: too little text to estimate the discounts of {length}-grams; 0.5, 1 and 1.5 were taken")
+    _note(f"wrote {out}, {figures.size(made.size)}")
+
+
+@lm_app.command("score")
+def lm_score(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="An ARPA file, perhaps .gz, or a KenLM binary.")],
+    files: Files,
+    lines: Annotated[bool, typer.Option("--lines", help="Print the perplexity of each line before it.")] = False,
+    prepare: Annotated[str | None, typer.Option(help="For models that do not say it: ccnet or plain.")] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="For models that do not say it: words, characters, bpe or sentencepiece.")
+    ] = None,
+    sentences: Annotated[str | None, typer.Option(help="lines, or documents: a file is one line.")] = None,
+    tokenizer: TokenizerPath = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts: a line for each file.")] = False,
+) -> None:
+    """Perplexity of text files under a model."""
+    _check_preparation(prepare, tokens, sentences)
+    from pipeline.language_models import line_perplexities, open_model, score_file
+    from pipeline.reports.inert import inert
+
+    loaded = open_model(model, prepare, tokens, sentences, tokenizer)  # type: ignore[arg-type]
+    for file in files:
+        if lines:
+            for value, line in line_perplexities(loaded, file):
+                print(f"{value:.4f}\t{inert(line)}")
+            continue
+        found = score_file(loaded, file)
+        if as_json:
+            print(json.dumps({"file": file, **found._asdict()}, ensure_ascii=False))
+            continue
+        said = "no perplexity" if found.perplexity is None else f"perplexity {found.perplexity:,.2f}"
+        unknown = found.unknown / max(found.tokens, 1)
+        print(inert(f"{file}: {said}, {found.lines:,} lines, {found.tokens:,} tokens, {unknown:.2%} of them unknown"))
+
+
+def _check_preparation(prepare: str | None, tokens: str | None, sentences: str | None) -> None:
+    for value, known, option in (
+        (prepare, ("ccnet", "plain"), "--prepare"),
+        (tokens, ("words", "characters", "bpe", "sentencepiece"), "--tokens"),
+        (sentences, ("lines", "documents"), "--sentences"),
+    ):
+        if value is not None and value not in known:
+            raise typer.BadParameter(f"known are {', '.join(known)}", param_hint=option)
+
+
+Positive = Annotated[list[str] | None, typer.Option(help="File or folder of good documents; may be repeated.")]
+Negative = Annotated[list[str] | None, typer.Option(help="File or folder of ordinary documents; may be repeated.")]
+Labelled = Annotated[list[str] | None, typer.Option(help="File of both: JSON Lines, or fastText's format.")]
+TextKey = Annotated[str, typer.Option(help="Where a JSON record has its text.")]
+LabelKey = Annotated[str, typer.Option(help="Where a record of a labelled file has its label.")]
+PositiveLabel = Annotated[str, typer.Option(help="The label of good documents in labelled files.")]
+
+
+@classifier_app.command("train")
+def classifier_train(
+    out: Annotated[str, typer.Option(metavar="PATH", help="The model file to write, as in quality.bin.")],
+    positive: Positive = None,
+    negative: Negative = None,
+    labelled: Labelled = None,
+    test_positive: Annotated[list[str] | None, typer.Option(help="Good documents to test with only.")] = None,
+    test_negative: Annotated[list[str] | None, typer.Option(help="Ordinary documents to test with only.")] = None,
+    test_labelled: Annotated[list[str] | None, typer.Option(help="Both, to test with only.")] = None,
+    text_key: TextKey = "text",
+    label_key: LabelKey = "label",
+    positive_label: PositiveLabel = "1",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any key of the fit `classifier`; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Train a fastText classifier of good against ordinary documents, and test it on some that it has not seen."""
+    from pipeline.classifier_files import ExampleFiles, notes_text, train_classifier
+
+    keys = text_key, label_key, positive_label
+    examples = ExampleFiles(positive or (), negative or (), labelled or (), *keys)
+    test = ExampleFiles(test_positive or (), test_negative or (), test_labelled or (), *keys)
+    notes = train_classifier(examples, test, out, _fit_settings(settings or ()))
+    print(json.dumps(notes, indent=1, ensure_ascii=False) if as_json else notes_text(notes))
+    _note(f"wrote {out}")
+
+
+@classifier_app.command("evaluate")
+def classifier_evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A fastText model, .bin or .ftz.")],
+    positive: Positive = None,
+    negative: Negative = None,
+    labelled: Labelled = None,
+    label: Annotated[str | None, typer.Option(help="The model's label that is the score.")] = None,
+    prepare: Annotated[str | None, typer.Option(help="plain, dclm, dolma, glotlid or fasttext_lines.")] = None,
+    keep: Annotated[float, typer.Option(min=0, max=1, help="Share of ordinary documents to keep.")] = 0.1,
+    text_key: TextKey = "text",
+    label_key: LabelKey = "label",
+    positive_label: PositiveLabel = "1",
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """How well a classifier tells documents apart: AUC, precision and recall, calibration."""
+    from typing import get_args
+
+    from classifiers.text_scores import Preparation
+    from pipeline.classifier_files import ExampleFiles, evaluate_classifier, evaluation_text
+
+    if prepare is not None and prepare not in get_args(Preparation):
+        raise typer.BadParameter(f"known are {', '.join(get_args(Preparation))}", param_hint="--prepare")
+    test = ExampleFiles(positive or (), negative or (), labelled or (), text_key, label_key, positive_label)
+    found = evaluate_classifier(model, test, label, prepare, keep)  # type: ignore[arg-type]
+    print(json.dumps(found, indent=1) if as_json else evaluation_text(found))
+
+
+def _fit_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """``key=value`` as settings of the fit, the values as YAML has them."""
+    from pydantic import ValidationError
+
+    from stages.quality.classifier_fit import ClassifierFit
+
+    found: dict[str, Any] = {}
+    sides: dict[str, Any] = {"positive": {"source": "positive"}, "negative": {"source": "negative"}}
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            found[key] = value
+        if key in ("positive", "negative", "evaluate", "from"):
+            raise typer.BadParameter(f"{key} is said by the files", param_hint="--set")
+    try:
+        ClassifierFit.model_validate(sides | found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise typer.BadParameter(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", param_hint="--set") from None
+    return found
 
 
 def _print_report(folder: str) -> None:

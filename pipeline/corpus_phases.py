@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from pipeline.blocks import corpus
 from pipeline.blocks.corpus import (
     CANDIDATE_ORDER,
     LinkWork,
@@ -14,7 +15,7 @@ from pipeline.blocks.corpus import (
     resolve_units,
 )
 from pipeline.blocks.merging import FAN_IN, MergeWork, merge_units
-from pipeline.blocks.near import claims, rounds
+from pipeline.blocks.near import claims, rounds, verify
 from pipeline.blocks.near.claims import ClaimUnit, ClaimWork
 from pipeline.blocks.near.components import (
     EDGE_BYTES,
@@ -58,7 +59,7 @@ class CorpusPhases:
 
     def run(self, units: Sequence[BlockUnit]) -> dict[int, tuple[Patches, str]]:
         """Partition number → its patches and their digest, for partitions that have any."""
-        whole = digest(sorted(unit.key for unit in units))[:24]
+        whole = digest([sorted(unit.key for unit in units), _sizes()])[:24]
         by = self.block.spec.record_order
         sketches = self._phase("sketch", SketchWork(self.block.name, self.block.store, self.block.spec), units)
         earlier = earlier_partitions(self.block.earlier, {unit.number for unit in units}, by)
@@ -149,6 +150,11 @@ class CorpusPhases:
             done = self._phase("merge", work, merge_units(runs, f"{key}-{len(runs)}"))
             runs = self._runs(done, runs[0].by)
         return tuple(runs)
+
+
+def _sizes() -> list[int]:
+    """What decides, with the partitions, which range a numbered unit covers: part of its key, as releases change it."""
+    return [corpus.LINK_ROWS, corpus.RESOLVE_ROWS, verify.JOIN_BYTES, rounds.ROUND_ROWS, claims.CLAIM_ROWS, FAN_IN]
 
 
 def _ranged(make: Callable[[str, KeyRange], U], runs: Runs, rows: int, key: str) -> list[U]:

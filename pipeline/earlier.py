@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
-from pipeline.blocks.sketch import SIGNATURES, CorpusSpec
+from pipeline.blocks.sketch import SIGNATURES, CorpusSpec, corpus_spec
 from pipeline.blocks.sorted_runs import Run as SortedRun
 from pipeline.errors import GristmillError, RecipeError, RunNotFound, StoreError
 from pipeline.fingerprint import digest
@@ -85,8 +86,9 @@ def _sketches(run: Run, recipe: Recipe, spec: CorpusSpec, where: str) -> RunBloc
     compare = spec.stage.comparable
     assert compare is not None
     uses: list[StageUse] = [use for use in recipe.uses() if use.kind == spec.kind]
-    for use in uses:
-        if compare(use.config) == compare(spec.config):
+    configs = [corpus_spec(use, _columns(run, use.name)).config for use in uses]
+    for use, config in zip(uses, configs, strict=True):
+        if compare(config) == compare(spec.config):
             for block in run.blocks_of("sketch"):
                 if block.name == use.name:
                     return block
@@ -95,10 +97,22 @@ def _sketches(run: Run, recipe: Recipe, spec: CorpusSpec, where: str) -> RunBloc
         raise RecipeError(
             f"run {run.name} has no {spec.kind}", where=where, remedy="it has no sketches to compare with"
         )
-    other, own = compare(uses[0].config), compare(spec.config)
+    other, own = compare(configs[0]), compare(spec.config)
     differ = [f"{key}: {other.get(key)} there, {own.get(key)} here" for key in own if other.get(key) != own.get(key)]
     remedy = f"take the settings of that run ({'; '.join(differ)})"
     raise RecipeError(f"sketches of run {run.name} cannot be compared with these", where=where, remedy=remedy)
+
+
+def _columns(run: Run, stage: str) -> list[str]:
+    """Columns of the documents that a corpus stage of the run saw; none where it saw no documents."""
+    from pipeline.reports.stored_run import block_folder
+
+    seen = takewhile(lambda block: (block.kind, block.name) != ("sketch", stage), run.blocks)
+    for block in reversed([block for block in seen if block.kind == "rows"]):
+        store = BlockStore(Folder(block_folder(run.folder, block.store)))
+        for commit in store.read_many(block.units[:1]):
+            return list(store.open(commit.files["docs"]).schema.names)
+    return []
 
 
 def earlier_partitions(runs: Sequence[EarlierRun], own: Collection[int], by: tuple[str, ...]) -> list[EarlierPartition]:

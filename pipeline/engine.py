@@ -145,7 +145,9 @@ class Engine:
     def _inputs(self, block: RowsBlock) -> list[SourceUnit] | list[BlockUnit]:
         if block.upstream is None:
             return [unit for units in self.sources.values() for unit in units]
-        return self.block_units(block.upstream, self.patches[block.corpus.fingerprint] if block.corpus else {})
+        units = self.block_units(block.upstream, self.patches[block.corpus.fingerprint] if block.corpus else {})
+        signals = self._signals(block)
+        return [replace(unit, signals=tuple(signals.get(unit.number, ()))) for unit in units]
 
     def block_units(
         self, block: RowsBlock, patches: Mapping[int, tuple[Patches, str]] | None = None
@@ -167,8 +169,8 @@ class Engine:
         phases = CorpusPhases(self, block, self.plan.recipe.execution.dedup_memory_bytes)
         self.patches[block.fingerprint] = phases.run(units)
 
-    def _signals(self, block: CorpusBlock) -> Mapping[int, Sequence[SignalFile]]:
-        """Partition number → the files of the signals that a corpus stage asks for."""
+    def _signals(self, block: CorpusBlock | RowsBlock) -> Mapping[int, Sequence[SignalFile]]:
+        """Partition number → the files of the signals of earlier blocks that a block asks for."""
         found: dict[int, list[SignalFile]] = defaultdict(list)
         before: RowsBlock | None = block.upstream
         while before is not None:

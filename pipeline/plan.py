@@ -19,13 +19,14 @@ from pipeline.blocks.fit import FitSpec, measuring_steps
 from pipeline.blocks.models import file_hashes, models_of
 from pipeline.blocks.patches import CorpusUse
 from pipeline.blocks.reading import SourceReader, SourceUnit
-from pipeline.blocks.sketch import CorpusSpec
+from pipeline.blocks.sketch import CorpusSpec, corpus_spec
 from pipeline.blocks.steps import (
     RouteStep,
     StageStep,
     Step,
     extended,
     signal_columns,
+    signals_asked,
     stage_steps,
     written_columns,
 )
@@ -56,12 +57,16 @@ class Block:
 
 @dataclass(frozen=True)
 class RowsBlock(Block):
-    """Row stages over partitions of the sources (``upstream`` None) or of the row block before."""
+    """Row stages over partitions of the sources (``upstream`` None) or of the row block before.
+
+    ``signals``: those that its stages ask for, by the fingerprint of the earlier row block that measured them.
+    """
 
     steps: tuple[Step, ...]
     schema: pa.Schema
     upstream: RowsBlock | None = None
     corpus: CorpusBlock | None = None
+    signals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,7 @@ class _Planner:
     corpus: CorpusBlock | None = None
     waiting: list[Step] = field(default_factory=list)
     models: dict[str, Any] = field(default_factory=dict)
+    making: list[str] = field(default_factory=list)
 
     def plan(self) -> Plan:
         self.readers = source_readers(self.recipe)
@@ -201,25 +207,31 @@ class _Planner:
             raise RecipeError(
                 f"{use.address} sees the whole corpus: `when` has no meaning", where=use.where, remedy=remedy
             )
-        spec = CorpusSpec(use.name, use.kind, use.config)
-        for column in spec.stage.reads(use.config):
+        spec = corpus_spec(use, self._columns())
+        for column in spec.stage.reads(spec.config):
             self._check_column(column, use.where)
         upstream = self._flush()
         earlier = earlier_runs(spec, use.where) if self.find_files else ()
-        settings = use.config.model_dump(mode="json", exclude={"against"})
+        settings = spec.config.model_dump(mode="json", exclude={"against"})
         what = ["corpus", use.kind, spec.stage.version, settings, library_versions(spec.stage.libraries)]
         what += [run.identity for run in earlier]
         fingerprint = digest([*what, upstream.fingerprint, ENGINE_VERSION, _arrow()])
-        store, signals = store_folder(self.recipe, fingerprint), self._signals_of(spec, upstream, use.where)
+        store = store_folder(self.recipe, fingerprint)
+        signals = self._signals_of(spec.stage.signals(spec.config), upstream, spec.name, use.where)
         self.corpus = CorpusBlock(use.name, fingerprint, store, spec, upstream, signals, earlier)
         self.blocks.append(self.corpus)
 
-    def _signals_of(self, spec: CorpusSpec, upstream: RowsBlock, where: str) -> dict[str, tuple[str, ...]]:
-        """Which block measured what a corpus stage asks for, the last one first. Raises RecipeError if none did."""
-        wanted = list(dict.fromkeys(spec.stage.signals(spec.config)))
+    def _signals_of(
+        self, names: Iterable[str], upstream: RowsBlock | None, stage: str, where: str, here: Collection[str] = ()
+    ) -> dict[str, tuple[str, ...]]:
+        """Which block measured what a stage asks for, the last one first. Raises RecipeError if none did.
+
+        ``here``: signals that the stage's own block measures before it, to be named in the error.
+        """
+        wanted = list(dict.fromkeys(names))
         known: set[str] = set()
         found = {}
-        block: RowsBlock | None = upstream
+        block = upstream
         while block is not None:
             measured = signal_columns(block.steps)
             names = tuple(name for name in wanted if name in measured and name not in known)
@@ -229,8 +241,8 @@ class _Planner:
             block = block.upstream
         for name in wanted:
             if name not in known:
-                remedy = f"signals that it may use: {', '.join(sorted(known)) or 'none'}"
-                raise RecipeError(f"no stage before {spec.name} measures {name}", where=where, remedy=remedy)
+                remedy = f"signals that it may use: {', '.join(sorted({*known, *here})) or 'none'}"
+                raise RecipeError(f"no stage before {stage} measures {name}", where=where, remedy=remedy)
         return found
 
     def _flush(self) -> RowsBlock:
@@ -259,9 +271,23 @@ class _Planner:
         )
         name = ", ".join(dict.fromkeys(step.name for step in stage_steps(steps))) or "documents"
         store = store_folder(self.recipe, fingerprint)
-        self.documents = RowsBlock(name, fingerprint, store, steps, schema, self.documents, corpus)
+        signals = self._asked(steps)
+        self.documents = RowsBlock(name, fingerprint, store, steps, schema, self.documents, corpus, signals)
         self.blocks.append(self.documents)
         self.waiting, self.corpus = [], None
+
+    def _asked(self, steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
+        """Earlier blocks' signals that row stages ask for. Raises RecipeError for one that nobody measures."""
+        found: dict[str, tuple[str, ...]] = {}
+        for address, names in signals_asked(steps).items():
+            here = [step.address for step in stage_steps(steps)]
+            before = list(stage_steps(steps))[: here.index(address)]
+            measured = [signal for step in before for signal in step.signal_types()]
+            for block, some in self._signals_of(
+                names, self.documents, address, self.recipe.where(address), measured
+            ).items():
+                found[block] = tuple(dict.fromkeys([*found.get(block, ()), *some]))
+        return found
 
     def _schema(self) -> pa.Schema:
         """Columns of the documents so far."""
@@ -288,30 +314,56 @@ class _Planner:
     # fits
 
     def _make_fits(self, names: Iterable[str]) -> None:
-        for name in sorted(set(names) - self.fits.keys()):
+        for name in sorted(set(names)):
+            if name in self.fits:
+                continue
             use = self.recipe.fits[name]
+            self._make_fits_before(use)
             if use.config.from_ == "run" and (self.waiting or self.documents is None):
                 self._close()
             self.fits[name] = self._fit_block(use)
             self.blocks.append(self.fits[name])
+
+    def _make_fits_before(self, use: FitUse) -> None:
+        """The models of the stages that measure what a fit looks at. Raises RecipeError if the fit needs itself."""
+        if use.name in self.making:
+            chain = " → ".join([*self.making, use.name])
+            remedy = "let the fit look at a signal that does not depend on it"
+            raise RecipeError(f"fit {use.name} needs itself: {chain}", where=use.where, remedy=remedy)
+        self.making.append(use.name)
+        for step in stage_steps(self._measuring(use)):
+            self._make_fits(uri[4:] for uri in step.resources.values() if uri.startswith("fit:"))
+        self.making.pop()
+
+    def _measuring(self, use: FitUse) -> tuple[Step, ...]:
+        """The steps that give the signal that a fit looks at, their rules switched off."""
+        signal = catalogue.fit(use.kind).signal(use.config)
+        steps = measuring_steps(self._all_steps(), signal.rpartition(".")[0]) if signal else ()
+        return tuple(_without_rules(step) for step in steps)
 
     def _fit_block(self, use: FitUse) -> FitBlock:
         """A fit on the run reads the last documents, and leaves out what a corpus stage after them dropped."""
         upstream, corpus = (self.documents, self.corpus) if use.config.from_ == "run" else (None, None)
         fit = catalogue.fit(use.kind)
         chosen, share = self._fit_input(use)
-        signal = fit.signal(use.config)
-        measure = measuring_steps(self._all_steps(), signal.rpartition(".")[0]) if signal else ()
-        measure = tuple(_without_rules(step) for step in measure)
+        measure = self._measuring(use)
         settings = use.config.model_dump(mode="json")
         what = ["fit", use.kind, fit.version, settings, library_versions(fit.libraries), ENGINE_VERSION, _arrow()]
         before = [block.fingerprint for block in (upstream, corpus) if block]
         fingerprint = digest([*what, before, [self._identity(step) for step in measure], share, self.recipe.seed])
+        brought = self._brought(chosen)
+        if brought:
+            fingerprint = digest([fingerprint, [self._identity(step) for step in brought]])
         inputs = [unit.key for unit in self.units if upstream or unit.source in chosen]
         store = store_folder(self.recipe, fingerprint)
-        spec = FitSpec(use.name, use.kind, use.config, measure)
+        spec = FitSpec(use.name, use.kind, use.config, measure, brought)
         identity = digest([fingerprint, inputs])
         return FitBlock(use.name, fingerprint, store, spec, upstream, corpus, chosen, share, identity)
+
+    def _brought(self, sources: Collection[str]) -> tuple[Step, ...]:
+        """The steps that the sources bring, such as extraction of text from HTML."""
+        routes = [entry for entry in self.recipe.stages if isinstance(entry, RouteUse) and entry.brought]
+        return tuple(self._route_step(route) for route in routes if route.branches.keys() & set(sources))
 
     def _fit_input(self, use: FitUse) -> tuple[tuple[str, ...], float | None]:
         chosen = use.config.from_

@@ -14,7 +14,7 @@ A batch always has the columns of :data:`BASE_COLUMNS`; ``text`` is never null.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -142,6 +142,21 @@ def _not_told(config: Any, model: Any) -> Mapping[str, Sequence[str]]:
     return {}
 
 
+class Doubt(NamedTuple):
+    """Something in the settings that is allowed and likely a mistake, and what to do about it; two sentences."""
+
+    message: str
+    remedy: str
+
+
+def _as_it_is(config: Any, columns: Collection[str]) -> Any:
+    return config
+
+
+def _no_doubts(config: Any, columns: Collection[str]) -> Sequence[Doubt]:
+    return ()
+
+
 @dataclass(frozen=True)
 class RowStage:
     """A stage that looks at each row by itself.
@@ -153,6 +168,8 @@ class RowStage:
     signals: config → name → Arrow type of every signal that ``apply`` returns.
     writes: config → name → Arrow type of every column that it writes or replaces.
     reads: columns that it needs.
+    asks: config → signals of row stages before it, as ``stage.signal``, which ``apply`` finds as columns of that name,
+        as they are stored, null where a row was not judged.
     rules: config → the rules, in the order in which they are tried.
     resources: config → name → path of a model file, or :class:`FitRef`; hashed into the fingerprint.
     load: (config, name → local path) → the model handed to ``apply``; called once per process.
@@ -170,6 +187,7 @@ class RowStage:
     signals: Callable[[Any], Mapping[str, pa.DataType]] = _nothing
     writes: Callable[[Any], Mapping[str, pa.DataType]] = _nothing
     reads: tuple[str, ...] = ("text",)
+    asks: Callable[[Any], tuple[str, ...]] = _no_names
     rules: Callable[[Any], Sequence[Rule]] = _no_rules
     resources: Callable[[Any], Mapping[str, str | FitRef]] = _nothing
     load: Callable[[Any, Mapping[str, str]], Any] = _no_model
@@ -260,6 +278,10 @@ class CorpusStage:
     cut: the reason under which cut bytes are booked (``repeated_line``).
     comparable: config → what has to be equal in two uses of the stage (setting → value) so that their sketches can be
         compared; None where a stage that verifies has no setting ``against``, a list of folders of earlier runs.
+    settle: (config, names of the columns that the rows have) → the config with those settings filled in that depend on
+        the columns; what all other functions are given.
+    doubts: (settled config, names of the columns) → what is allowed and likely a mistake, and what to do about it.
+    forecast: settled config → what it will do and find, as lines of text.
     """
 
     kind: str
@@ -276,6 +298,9 @@ class CorpusStage:
     verify: Verify | None = None
     cut: str | None = None
     comparable: Callable[[Any], Mapping[str, Any]] | None = None
+    settle: Callable[[Any, Collection[str]], Any] = _as_it_is
+    doubts: Callable[[Any, Collection[str]], Sequence[Doubt]] = _no_doubts
+    forecast: Callable[[Any], Sequence[str]] = _no_names
 
 
 SIGNAL = "_signal"
@@ -288,7 +313,7 @@ class FitInput(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     source: list[str] | str | None = None
-    """Names of sources, read as they are before any stage; all sources when left out."""
+    """Names of sources, read as they are before any stage of the recipe, text extracted; all when left out."""
     sample: float = Field(1.0, gt=0, le=1)
     """Share of documents, chosen by the hash of their content."""
 
@@ -312,6 +337,7 @@ class FitStep:
     signal: config → ``name.signal`` that must be measured on the documents before ``summarize`` sees them, as
         column :data:`SIGNAL` (the named stage is applied, its rules are not), or None.
     value: (artifact bytes, config) → the number that a ``{fit: name}`` threshold becomes, for fits that make one.
+    facts: artifact bytes → what ``report.json`` says of it; a small JSON artifact is said whole without it.
     suffix: of the artifact's file, for readers that go by it.
     """
 
@@ -323,6 +349,7 @@ class FitStep:
     finish: Callable[[pa.Table, Any], bytes]
     signal: Callable[[Any], str | None] = lambda config: None
     value: Callable[[bytes, Any], float] | None = None
+    facts: Callable[[bytes], Mapping[str, Any]] | None = None
     suffix: str = "json"
     reads: tuple[str, ...] = ("text",)
     libraries: tuple[str, ...] = ()

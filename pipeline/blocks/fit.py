@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +25,16 @@ from pipeline.blocks.reading import (
     sample_mask,
     with_base_columns,
 )
-from pipeline.blocks.steps import BatchLog, RouteStep, Rows, StageStep, Step, StepRunner, signal_columns
+from pipeline.blocks.steps import (
+    BatchLog,
+    RouteStep,
+    Rows,
+    StageStep,
+    Step,
+    StepRunner,
+    signal_columns,
+    stage_steps,
+)
 from pipeline.blocks.work import Unit
 from pipeline.books import Books
 from pipeline.errors import GristmillError
@@ -39,12 +48,16 @@ MERGE_EVERY = 16
 
 @dataclass(frozen=True)
 class FitSpec:
-    """A fit of the recipe. ``measure``: steps that give the signal that it asked for."""
+    """A fit of the recipe. ``measure``: steps that give the signal that it asked for.
+
+    ``brought``: steps that make documents of what sources read, for a fit that learns from sources.
+    """
 
     name: str
     kind: str
     config: FitConfig
     measure: tuple[Step, ...] = ()
+    brought: tuple[Step, ...] = ()
 
     @property
     def signal(self) -> str | None:
@@ -86,9 +99,12 @@ class SummarizeWork:
     def _batches(self, unit: Unit) -> Iterator[pa.RecordBatch]:
         if isinstance(unit, SourceUnit):
             reader, ordinal = self.readers[unit.source], 0
+            brought = StepRunner(self.spec.brought, models_of(self.spec.brought))
             for read in read_partition(reader, unit):
-                yield with_base_columns(reader, unit.number, ordinal, read.rows)
-                ordinal += read.rows.num_rows
+                batch = with_base_columns(reader, unit.number, ordinal, read.rows)
+                ordinal += batch.num_rows
+                rows = Rows(batch, np.arange(batch.num_rows))
+                yield brought.run(rows, unit.source, Books(), BatchLog.of(batch.num_rows)).batch
         elif isinstance(unit, BlockUnit):
             for batch, patches in read_block(unit):
                 yield batch if self.corpus is None else patched(batch, patches, self.corpus).kept
@@ -157,15 +173,23 @@ def read_table(store: BlockStore, file: DataFile) -> pa.Table:
 
 
 def measuring_steps(steps: Sequence[Step], name: str) -> tuple[Step, ...]:
-    """Only the uses of the stage of that name, with the routes around them."""
+    """Only the uses of the stage of that name and of those whose signals it asks for, with the routes around them."""
+    names = {name}
+    for step in reversed(list(stage_steps(steps))):
+        if step.name in names:
+            names |= {signal.rpartition(".")[0] for signal in step.asks}
+    return _named(steps, names)
+
+
+def _named(steps: Sequence[Step], names: Collection[str]) -> tuple[Step, ...]:
     found: list[Step] = []
     for step in steps:
         if isinstance(step, StageStep):
-            if step.name == name:
+            if step.name in names:
                 found.append(step)
             continue
-        branches = {value: tuple(s for s in branch if s.name == name) for value, branch in step.branches.items()}
-        default = None if step.default is None else tuple(s for s in step.default if s.name == name)
+        branches = {value: tuple(s for s in branch if s.name in names) for value, branch in step.branches.items()}
+        default = None if step.default is None else tuple(s for s in step.default if s.name in names)
         if any(branches.values()) or default:
             found.append(RouteStep(step.by, branches, default))
     return tuple(found)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.blocks.signals import SignalFile
+from pipeline.blocks.signals import SignalFile, with_signals
 from pipeline.errors import StoreError
 from pipeline.fingerprint import digest, library_versions
 from pipeline.sources import catalogue
@@ -86,7 +86,7 @@ class Patches:
 class BlockUnit:
     """A unit of the block before, as input. ``patches`` is None where no corpus stage stands between.
 
-    ``signals``: what was measured of its rows, where a corpus stage asks for it.
+    ``signals``: what was measured of its rows, where a stage asks for it.
     """
 
     key: str
@@ -138,9 +138,9 @@ def sample_mask(batch: pa.RecordBatch, share: float, seed: int) -> npt.NDArray[n
 
 
 def read_block(unit: BlockUnit) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:
-    """Batches of the block before, each with the patches of its rows (sorted by address), or None."""
+    """Batches of the block before with the unit's signals, each with its patches (sorted by address), or None."""
     patches = None if unit.patches is None else _partition_patches(unit)
-    for batch in unit.store.batches(unit.file):
+    for batch in with_signals(unit.store.batches(unit.file), unit.signals):
         yield batch, None if patches is None else _patches_of(batch, patches)
 
 

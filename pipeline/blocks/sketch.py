@@ -6,8 +6,8 @@ A sketch depends on its partition alone and is kept when other partitions come o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.blocks.signals import with_signals
 from pipeline.blocks.sorted_runs import KEY_ORDER, OWN_ROW, ROLE, sort_records, write_run, write_sorted
 from pipeline.blocks.work import Unit
 from pipeline.errors import StageBug
+from pipeline.recipe.model import StageUse
 from pipeline.store import Attempt, BlockStore, Commit
 from stages import catalogue
 from stages.contract import ADDRESS, BAND_COLUMNS, CorpusStage, Sketch, StageConfig
@@ -46,6 +47,12 @@ class CorpusSpec:
     def record_order(self) -> tuple[str, ...]:
         """What its sketches are sorted by."""
         return BAND_ORDER if self.stage.verify else KEY_ORDER
+
+
+def corpus_spec(use: StageUse, columns: Collection[str]) -> CorpusSpec:
+    """The use of a corpus stage over rows with these columns, its settings settled."""
+    spec = CorpusSpec(use.name, use.kind, use.config)
+    return replace(spec, config=spec.stage.settle(use.config, columns))
 
 
 @dataclass(frozen=True)

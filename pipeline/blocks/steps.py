@@ -61,6 +61,10 @@ class StageStep:
         return types
 
     @property
+    def asks(self) -> tuple[str, ...]:
+        return self.stage.asks(self.config)
+
+    @property
     def writes_text(self) -> bool:
         return "text" in self.stage.writes(self.config)
 
@@ -108,6 +112,18 @@ def columns_asked(steps: Sequence[Step]) -> set[str]:
 def signal_columns(steps: Sequence[Step]) -> dict[str, pa.DataType]:
     """Column of the signals table → type, for all steps. Branches of a route share columns by name."""
     return {name: kind for step in stage_steps(steps) for name, kind in step.signal_types().items()}
+
+
+def signals_asked(steps: Sequence[Step]) -> dict[str, list[str]]:
+    """Address → signals that the step asks for and that no step before it measures: those of earlier blocks."""
+    measured: set[str] = set()
+    asked = {}
+    for step in stage_steps(steps):
+        missing = [name for name in step.asks if name not in measured]
+        if missing:
+            asked[step.address] = missing
+        measured |= step.signal_types().keys()
+    return asked
 
 
 def rule_names(steps: Sequence[Step]) -> list[str]:
@@ -189,6 +205,7 @@ class StepRunner:
         self.stall_seconds = stall_seconds
         self.seconds: dict[str, float] = defaultdict(float)
         self._watch = watch
+        self._signal_types = signal_columns(steps)
         self._first_rule = {}
         at = first_rule
         for step in stage_steps(steps):
@@ -227,12 +244,13 @@ class StepRunner:
     def _run_stage(self, step: StageStep, rows: Rows, source: str, books: Books, log: BatchLog) -> Rows:
         if not rows.batch.num_rows:
             return rows
+        asking = self._with_asked(step, rows, log)
         if self._watch:
-            self._watch(step.address, rows.batch)
+            self._watch(step.address, asking)
         started = time.perf_counter()
         stage = step.stage
         with time_limit(self.stall_seconds):
-            applied = stage.apply(rows.batch, step.config, self.models.get(step.address))
+            applied = stage.apply(asking, step.config, self.models.get(step.address))
         signals = _checked_signals(step, applied, rows.batch.num_rows)
         batch = with_columns(rows.batch, applied.columns, stage.writes(step.config), step.address)
         for name, values in signals.items():
@@ -244,6 +262,19 @@ class StepRunner:
         rows = self._drop(step, Rows(batch, rows.positions), broken, after, source, books, log)
         self.seconds[step.address] += time.perf_counter() - started
         return rows
+
+    def _with_asked(self, step: StageStep, rows: Rows, log: BatchLog) -> pa.RecordBatch:
+        """The batch with the signals that the stage asks for; those of earlier blocks are columns already."""
+        batch = rows.batch
+        for name in step.asks:
+            if name in batch.schema.names:
+                continue
+            if name not in self._signal_types:
+                raise StageBug(f"asks for {name}, which no stage before it measures", where=step.address)
+            kind = self._signal_types[name]
+            values = log.signal(name, kind).take(pa.array(rows.positions))
+            batch = batch.append_column(pa.field(name, kind), values)
+        return batch
 
     def _book_changes(
         self, step: StageStep, rows: Rows, batch: pa.RecordBatch, applied: Applied, source: str, books: Books,

@@ -37,9 +37,15 @@ CANDIDATES = (0.05, 0.5, 2.0)
 """Candidates for each document: few, likely, many. With 30 % planted copies there were .50 with 14 bands of 8."""
 VERIFIED = 0.9
 """Of the candidates; of chance matches there are few where rows are many."""
+SHARED = 0.43
+"""Of its keys, that a candidate pair has in common: 6 of 14, as seen on planted copies."""
+MEMBERS = 1.5
+"""Rows in clusters for a verified pair: a survivor is one more, and half of the copies are alone."""
 
 SECONDS = {"link": 0.3e-6, "gather": 2.3e-6, "verify": 1.3e-6, "components": 0.65e-6, "label": 0.6e-6, "claim": 1.2e-6}
 """Of a core, for a record (link), a candidate (gather, verify) or a verified pair."""
+MERGE_SECONDS = 20e-9
+"""For a byte that is merged: 59 MB/s of records, 72 of signatures."""
 ROUND_SECONDS = 1.0e-6
 """For a verified pair in a round, both halves."""
 
@@ -76,10 +82,12 @@ def dedup_estimate(
 
         C = candidates · D,  V = 0.9 C                                 pairs, verified pairs
         disk = D (24 b + 16 + 4 l)                               sketches
-             + D · 24 b · ⌈log₁₂₈ partitions − 1⌉                merged again, beyond 128 partitions
-             + 16 C + (24 + 4 l) C                               candidates, with a signature beside them
-             + (36 + 16 + 44 + 20 + 20) V                        verified, components, labelled, relations, patches
+             + 16 C u (1 − (1 − 1/u)^(.43 b)) + (24 + 4 l) C     candidates of u link tasks, with a signature beside
+             + (36 + 16 + 44) V + 1.5 (20 + 20) V                verified, components, labelled; relations, patches
              + 48 · rounds · V                                   if components are found by rounds
+             + what is read by ranges and has more than 128 files, again for each further power of 128:
+               sketches' records (a file a partition), candidates (a link task), candidates with a signature and
+               labelled pairs (a gather task)
         memory = max(4 · 24 · min(2 M, b D),                     link
                      4 · min(64 MiB, (24 + 4 l) C),              gather, verify
                      128 V while that is at most memory_bytes,   components, else 5 · 16 · min(4 M, 2 V) a round
@@ -90,19 +98,23 @@ def dedup_estimate(
     pairs, signature = candidates * documents, 4 * lanes
     verified = VERIFIED * pairs
     in_memory = verified * EDGE_BYTES <= memory_bytes
-    levels = max(0, math.ceil(math.log(max(partitions, 1), FAN_IN)) - 1)
     carried = (CARRIED_BYTES + signature) * pairs
+    joins = max(1, math.ceil(carried / JOIN_BYTES))
+    link_units = max(1, math.ceil(bands * documents / LINK_ROWS))
+    linked = CANDIDATE_BYTES * pairs * link_units * (1 - (1 - 1 / link_units) ** (SHARED * bands))
+    merged = documents * RECORD_BYTES * bands * _levels(partitions) + linked * _levels(link_units)
+    merged += (carried + LABELLED_BYTES * verified) * _levels(joins)
     links = LINK_FILE_BYTES * (1 if in_memory else 1 + 3 * ROUNDS) * verified
     disk = {
         "sketch": documents * (RECORD_BYTES * bands + ROW_BYTES + signature),
-        "merge": documents * RECORD_BYTES * bands * levels,
-        "link": CANDIDATE_BYTES * pairs,
+        "merge": merged,
+        "link": linked,
         "gather": carried,
         "verify": EDGE_FILE_BYTES * verified,
         "components": links,
         "label": LABELLED_BYTES * verified,
-        "claim": RELATION_BYTES * verified,
-        "resolve": RELATION_BYTES * verified,
+        "claim": RELATION_BYTES * MEMBERS * verified,
+        "resolve": RELATION_BYTES * MEMBERS * verified,
     }
     memory = max(
         COPIES * RECORD_BYTES * min(LINK_ROWS, bands * documents),
@@ -114,10 +126,15 @@ def dedup_estimate(
     seconds = {kind: cost * per.get(kind, verified) for kind, cost in SECONDS.items()}
     if not in_memory:
         seconds["components"] = ROUND_SECONDS * ROUNDS * verified
-    joins = max(1, math.ceil(carried / JOIN_BYTES))
-    units = {"link": max(1, math.ceil(bands * documents / LINK_ROWS)), "gather": joins, "verify": joins, "label": joins}
+    seconds["merge"] = MERGE_SECONDS * merged
+    units = {"link": link_units, "gather": joins, "verify": joins, "label": joins}
     units["claim"] = max(1, math.ceil(verified / CLAIM_ROWS))
     return DedupEstimate(disk, seconds, units, round(memory))
+
+
+def _levels(files: float) -> int:
+    """How often files are merged before they are few enough to be read by ranges."""
+    return max(0, math.ceil(math.log(max(files, 1), FAN_IN)) - 1)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline.books import NO_LANGUAGE, Books
 from pipeline.pilot.engine import Pilot
 from pipeline.pilot.stages import StageEstimate, stage_estimates
-from pipeline.plan import Plan
+from pipeline.plan import CorpusBlock, Plan
 from pipeline.quarantine import ALWAYS_ALLOWED
 from pipeline.recipe.model import RouteUse
 from pipeline.recipe.problems import suggest
@@ -44,6 +44,16 @@ def findings(plan: Plan, pilot: Pilot) -> list[Finding]:
         *_unmet_weights(plan, pilot),
     ]
     return list(dict.fromkeys(found))
+
+
+def plan_findings(plan: Plan) -> list[Finding]:
+    """What the plan alone gives reason to look at."""
+    return [
+        Finding(plan.recipe.where(f"{block.name}.scope"), f"{block.name}: {doubt.message}", doubt.remedy)
+        for block in plan.blocks
+        if isinstance(block, CorpusBlock)
+        for doubt in block.spec.stage.doubts(block.spec.config, block.upstream.schema.names)
+    ]
 
 
 def _empty_sources(plan: Plan, pilot: Pilot) -> Iterator[Finding]:

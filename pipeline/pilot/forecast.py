@@ -6,7 +6,7 @@ import time
 
 from pipeline.pilot.engine import SECONDS, run_pilot
 from pipeline.pilot.estimate import estimate
-from pipeline.pilot.findings import findings
+from pipeline.pilot.findings import findings, plan_findings
 from pipeline.pilot.outlook import Outlook, outlook, workers_of
 from pipeline.plan import make_plan
 from pipeline.recipe.model import Recipe
@@ -25,7 +25,9 @@ def forecast(recipe: Recipe, sample: float | None = None, *, pilot: bool = True,
     planned = time.monotonic() - started
     walk = walk_store(plan, run_folder(recipe, sample))
     workers = workers_of(plan)
+    certain = plan_findings(plan)
     if not pilot or walk.complete:
-        return outlook(plan, walk, workers)
+        return outlook(plan, walk, workers, findings=tuple(certain))
     measured = run_pilot(plan, seconds)
-    return outlook(plan, walk, workers, estimate(plan, measured, workers, planned), tuple(findings(plan, measured)))
+    found = (*certain, *findings(plan, measured))
+    return outlook(plan, walk, workers, estimate(plan, measured, workers, planned), found)

@@ -31,6 +31,7 @@ from pipeline.reports.amounts import (
 from pipeline.reports.cluster_alarms import cluster_alarms
 from pipeline.reports.collect import Collected
 from pipeline.reports.model import (
+    Alarm,
     Amount,
     Balance,
     Clusters,
@@ -252,6 +253,9 @@ def _clusters(run: StoredRun, found: Collected, entries: Sequence[Entry]) -> lis
     for name in linked:
         clusters = by_name.get(name) or Clusters(stage=name, clusters=0, members=0, dropped=0, largest=0)
         alarms = list(cluster_alarms(run, name, found.largest.get(name, {}), entries))
+        if found.wiped.get(name):
+            said = f"{found.wiped[name]} clusters have no document left; this is a bug in Gristmill or a stage"
+            alarms.append(Alarm(message=said, samples=[]))
         listed.append(clusters.model_copy(update={"alarms": alarms}))
     return listed
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.blocks.reading import rows_between
-from pipeline.errors import RunNotFound
+from pipeline.errors import GristmillError, RunNotFound, StoreError
 from pipeline.reports.find_document import Match, ids_of
 from pipeline.reports.replay import partition_patches
 from pipeline.reports.stored_run import Phase, StoredRun
@@ -79,26 +80,67 @@ def survivor_document(run: StoredRun, stage: str, survivor: int) -> Match | None
     return ids_of(run, [survivor]).get(survivor) or _earlier_document(run, stage, survivor)
 
 
-def spans_of(run: StoredRun, stage: str, address: int) -> list[tuple[int, int]]:
-    """Bytes (start, end) that a stage cut out of a document."""
+@dataclass(frozen=True)
+class CutSpan:
+    """Bytes of a document that a stage cut out, and the address of the row whose copy of them stays."""
+
+    start: int
+    end: int
+    survivor: int
+
+
+def spans_of(run: StoredRun, stage: str, address: int) -> list[CutSpan]:
+    """What a stage cut out of a document."""
     patches = partition_patches(run, stage, address >> ORDINAL_BITS)
     if patches is None or has_clusters(patches.store, patches.file):
         return []
     rows = rows_between(patches.store, patches.file, address, address)
-    return [(row["start"], row["end"]) for row in rows.select(["start", "end"]).to_pylist()]
+    return [CutSpan(**row) for row in rows.select(["start", "end", "survivor"]).to_pylist()]
 
 
-def _earlier_document(run: StoredRun, stage: str, survivor: int) -> Match | None:
+def seen_text(run: StoredRun, stage: str, address: int) -> str | None:
+    """The text of a document as a corpus stage saw it, of this run or an earlier one; None if it is not stored."""
+    found = _text_before(run, stage, address)
+    earlier = None if found is not None else _earlier_place(run, stage, address)
+    if earlier is not None:
+        with suppress(GristmillError):
+            there = StoredRun.open(earlier[0])
+            for phase in reversed(there.phases_of("sketch")):
+                found = _text_before(there, phase.name, earlier[1]) if found is None else found
+    return found
+
+
+def _text_before(run: StoredRun, stage: str, address: int) -> str | None:
+    """Of the documents that the last row block before the stage handed on."""
+    before = takewhile(lambda phase: (phase.kind, phase.name) != ("sketch", stage), run.phases)
+    blocks = sum(phase.kind == "rows" for phase in before)
+    part = run.rows[blocks - 1].parts.get(address >> ORDINAL_BITS) if blocks else None
+    if part is None:
+        return None
+    with suppress(StoreError):
+        rows = rows_between(run.rows[blocks - 1].phase.store, part.files["docs"], address, address)
+        for text in rows.column("text").to_pylist():
+            return str(text)
+    return None
+
+
+def _earlier_place(run: StoredRun, stage: str, survivor: int) -> tuple[str, int] | None:
+    """Folder of the earlier run that a survivor is of, and its address there."""
     place = f"{survivor >> ORDINAL_BITS:010x}"
     for phase in run.phases_of("resolve"):
         for commit in phase.commits() if phase.name == stage else ():
             if place in commit.facts.get("earlier", {}):
                 folder, number = commit.facts["earlier"][place]
-                address = number << ORDINAL_BITS | survivor & ((1 << ORDINAL_BITS) - 1)
-                with suppress(RunNotFound):
-                    for match in ids_of(StoredRun.open(folder), [address]).values():
-                        return replace(match, address=survivor, source=f"{match.source} of {folder}")
-                return None
+                return folder, number << ORDINAL_BITS | survivor & ((1 << ORDINAL_BITS) - 1)
+    return None
+
+
+def _earlier_document(run: StoredRun, stage: str, survivor: int) -> Match | None:
+    found = _earlier_place(run, stage, survivor)
+    if found is not None:
+        with suppress(RunNotFound):
+            for match in ids_of(StoredRun.open(found[0]), [found[1]]).values():
+                return replace(match, address=survivor, source=f"{match.source} of {found[0]}")
     return None
 
 

@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from pipeline.blocks.samples import KEPT, SAMPLES_PER_RULE, smallest
 from pipeline.blocks.samples import SCHEMA as SAMPLES_SCHEMA
 from pipeline.books import Books
-from pipeline.reports.cluster_tables import cluster_rows
+from pipeline.reports.cluster_tables import member_rows
 from pipeline.reports.model import Clusters, QuarantinedRecord
 from pipeline.reports.stored_run import Phase, StoredRun
 from pipeline.store import BlockStore, Commit
+from stages.contract import ADDRESS, ORDINAL_BITS
 
 FIRST_QUARANTINED = 20
 LARGEST_CLUSTERS = 3
@@ -33,7 +34,8 @@ KeptKey = tuple[str, str, str]
 class Collected:
     """What the units of a run add up to. ``kept``: (source, language, domain) → [documents, bytes].
 
-    ``largest``: corpus stage → survivor's address → documents, of its largest clusters.
+    ``largest``: corpus stage → survivor's address → documents, of its largest clusters; ``wiped``: corpus stage →
+    clusters of which no document stays, which is a bug.
     """
 
     books: Books = field(default_factory=Books)
@@ -41,6 +43,7 @@ class Collected:
     counts: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
     clusters: list[Clusters] = field(default_factory=list)
     largest: dict[str, dict[int, int]] = field(default_factory=dict)
+    wiped: dict[str, int] = field(default_factory=dict)
     quarantined: list[QuarantinedRecord] = field(default_factory=list)
     kept: dict[KeptKey, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     samples: pa.RecordBatch = field(default_factory=lambda: pa.RecordBatch.from_pylist([], schema=SAMPLES_SCHEMA))
@@ -72,7 +75,7 @@ def collect(run: StoredRun) -> Collected:
                     line = found.counts[domain, language]
                     line[:] = [have + more for have, more in zip(line, amounts, strict=True)]
         if phase.kind == "resolve":
-            found.clusters.append(clusters(phase, found.largest))
+            found.clusters.append(clusters(phase, found))
     if samples:
         found.samples = pa.concat_batches([samples[rule] for rule in sorted(samples)])
     return found
@@ -125,17 +128,23 @@ def _collect_kept(found: Collected, store: BlockStore, commit: Commit) -> None:
             line[1] += row["n_sum"]
 
 
-def clusters(phase: Phase, largest: dict[str, dict[int, int]]) -> Clusters:
-    """Clusters of a corpus stage, from its patches: a row for every member, survivors among them. Fills ``largest``."""
+def clusters(phase: Phase, collected: Collected) -> Clusters:
+    """Clusters of a corpus stage, from its patches: a row for every member, survivors of this run among them.
+
+    Fills ``largest`` and ``wiped``.
+    """
     totals: Counter[str] = Counter()
-    survivors: list[np.ndarray[Any, Any]] = []
-    for batch in cluster_rows(phase):
+    survivors, kept = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
+    for batch in member_rows(phase):
         totals["members"] += batch.num_rows
         totals["dropped"] += pc.sum(batch.column("drop").cast(pa.int64())).as_py() or 0
         survivors.append(batch.column("survivor").to_numpy())
-    roots, sizes = np.unique(np.concatenate([np.zeros(0, np.uint64), *survivors]), return_counts=True)
+        kept.append(batch.filter(pc.invert(batch.column("drop"))).column(ADDRESS).to_numpy())
+    roots, sizes = np.unique(np.concatenate(survivors), return_counts=True)
     order = np.argsort(-sizes, kind="stable")[:LARGEST_CLUSTERS]
-    largest[phase.name] = {int(roots[place]): int(sizes[place]) for place in order}
+    collected.largest[phase.name] = {int(roots[place]): int(sizes[place]) for place in order}
+    here = roots[~np.isin(roots >> np.uint64(ORDINAL_BITS), _earlier_numbers(phase))]
+    collected.wiped[phase.name] = len(np.setdiff1d(here, np.concatenate(kept)))
     return Clusters(
         stage=phase.name,
         clusters=len(sizes),
@@ -144,6 +153,11 @@ def clusters(phase: Phase, largest: dict[str, dict[int, int]]) -> Clusters:
         largest=int(sizes.max(initial=0)),
         sizes=_by_size(sizes),
     )
+
+
+def _earlier_numbers(phase: Phase) -> np.ndarray[Any, Any]:
+    """Numbers of partitions of earlier runs, whose rows may be survivors."""
+    return np.array([int(n, 16) for commit in phase.commits() for n in commit.facts.get("earlier", {})], np.uint64)
 
 
 def _by_size(sizes: np.ndarray[Any, Any]) -> dict[str, int]:

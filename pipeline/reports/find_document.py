@@ -80,8 +80,19 @@ def ids_of(run: StoredRun, addresses: Iterable[int]) -> dict[int, Match]:
         part = first.parts[number]
         rows = rows_between(first.phase.store, part.files["signals"], min(listed), max(listed))
         mask = np.isin(rows.column(ADDRESS).to_numpy(), np.array(listed, np.uint64))
-        found |= {match.address: match for match in _matches(rows, mask, part.source)}
+        found |= {match.address: match for match in _matches(rows, mask, part.source, len(listed))}
     return found
+
+
+def ids_at(run: StoredRun, number: int, addresses: npt.NDArray[np.uint64]) -> tuple[pa.Array, str]:
+    """Ids of a partition's documents at addresses, null for one that was not read, and the partition's source."""
+    part = run.rows[0].parts[number]
+    known: list[pa.RecordBatch] = []
+    for batch in run.rows[0].phase.store.batches(part.files["signals"], [ADDRESS, "id"]):
+        known.append(batch.filter(pa.array(np.isin(batch.column(ADDRESS).to_numpy(), addresses))))
+    table = pa.Table.from_batches(known)
+    place = pc.index_in(pa.array(addresses), value_set=table.column(ADDRESS))
+    return table.column("id").combine_chunks().take(place), part.source
 
 
 def quarantined_records(run: StoredRun, query: str, limit: int = MANY) -> list[dict[str, Any]]:
@@ -130,8 +141,8 @@ def _contains(batch: pa.RecordBatch, query: str) -> npt.NDArray[np.bool_]:
     )
 
 
-def _matches(batch: pa.RecordBatch, mask: npt.NDArray[np.bool_], source: str) -> list[Match]:
-    rows = batch.select([ADDRESS, "id"]).take(pa.array(np.flatnonzero(mask)[: MANY + 1]))
+def _matches(batch: pa.RecordBatch, mask: npt.NDArray[np.bool_], source: str, most: int = MANY + 1) -> list[Match]:
+    rows = batch.select([ADDRESS, "id"]).take(pa.array(np.flatnonzero(mask)[:most]))
     return [Match(row[ADDRESS], row["id"], source) for row in rows.to_pylist()]
 
 

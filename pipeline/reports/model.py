@@ -145,7 +145,15 @@ class FitResult(Part):
     value: float | None = None
     """For fits that make a threshold."""
     facts: dict[str, Any] | None = None
-    """The artifact itself where it is a small JSON file."""
+    """The artifact itself where it is a small JSON file; of a classifier, how it was trained and how well it does."""
+
+
+class Alarm(Part):
+    """Something that somebody should look at."""
+
+    message: str
+    samples: list[str]
+    """Some of the documents that it is about: id, what became of it, the beginning of its text, masked."""
 
 
 class Clusters(Part):
@@ -161,8 +169,8 @@ class Clusters(Part):
     """Members of the largest cluster."""
     sizes: dict[str, int] = {}
     """Clusters by size: ``2``, ``3-4``, ``5-8``, and so on in powers of two."""
-    alarms: list[str] = []
-    """A cluster with very many documents, a source that loses nearly all: with ids of some of them."""
+    alarms: list[Alarm] = []
+    """A cluster with very many documents, a source that loses nearly all, clusters of which nothing is left."""
 
 
 class TokenCount(Part):

@@ -129,7 +129,7 @@ class OpenedRun:
         return Batches(schema, read)
 
     def clusters(self) -> Batches:
-        """Members of clusters that corpus stages found: stage, address, survivor, similarity to it, size, ``drop``.
+        """Members of clusters that corpus stages found, with who stands for them, and how similar they are to it.
 
         The same tables are in the run's folder, as ``clusters/<stage>.parquet``.
         """
@@ -137,7 +137,7 @@ class OpenedRun:
 
         def read() -> Iterator[pa.RecordBatch]:
             for phase in self.stored.phases_of("resolve"):
-                for batch in cluster_rows(phase):
+                for batch in cluster_rows(self.stored, phase):
                     stage = pa.repeat(pa.scalar(phase.name, pa.string()), batch.num_rows)
                     yield pa.RecordBatch.from_arrays([stage, *batch.columns], schema=schema)
 

@@ -169,7 +169,15 @@ def fits_and_clusters(report: Report) -> list[Markup] | None:
         if sizes:
             parts.append(table(f"{found.stage}: clusters by size", ["documents", "clusters"], sizes))
         if found.alarms:
-            parts.append(table(f"{found.stage}: look at this", ["alarm"], [_row(alarm, []) for alarm in found.alarms]))
+            rows = [
+                element(
+                    "tr",
+                    element("th", alarm.message, scope="row"),
+                    element("td", [element("div", sample) for sample in alarm.samples]),
+                )
+                for alarm in found.alarms
+            ]
+            parts.append(table(f"{found.stage}: look at this", ["alarm", "some of the documents"], rows))
     return parts or None
 
 

@@ -29,7 +29,7 @@ def print_plan(found: Outlook, console: Console) -> None:
     console.print(_block_table(found))
     if found.estimate is not None and any(stage.dropped for stage in found.estimate.stages):
         console.print(_rule_table(found))
-    for line in [*_exports(found), *_sums(found)]:
+    for line in [*_corpus_stages(found), *_exports(found), *_sums(found)]:
         console.print(line, soft_wrap=True)
     for warning in found.warnings:
         console.print(text(f"warning: {warning}", "yellow"), soft_wrap=True)
@@ -129,6 +129,19 @@ def _shown(stage: StageEstimate) -> Iterator[tuple[str, float]]:
     for rule, share in stage.dropped.items():
         if share >= SHOWN_SHARE:
             yield rule, share
+
+
+def _corpus_stages(found: Outlook) -> Iterator[Text]:
+    """What each corpus stage says of its settings."""
+    for block in found.plan.blocks:
+        lines = _forecast(block)
+        if lines:
+            yield text(block.name, "bold")
+            yield from (text(f"  {line}") for line in lines)
+
+
+def _forecast(block: Block) -> list[str]:
+    return list(block.spec.stage.forecast(block.spec.config)) if isinstance(block, CorpusBlock) else []
 
 
 def _exports(found: Outlook) -> Iterator[Text]:
@@ -241,6 +254,7 @@ def plan_json(found: Outlook) -> dict[str, Any]:
             "new_bytes": _amount(found.new_bytes),
             "free_bytes": found.free_bytes,
         },
+        "corpus_stages": {block.name: lines for block in found.plan.blocks if (lines := _forecast(block))},
         "warnings": list(found.warnings),
         "findings": [{"where": f.where, "message": f.message, "remedy": f.remedy} for f in found.findings],
     }

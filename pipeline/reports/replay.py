@@ -18,6 +18,7 @@ from pipeline.blocks.models import models_of
 from pipeline.blocks.reading import BlockUnit, Patches, SourceUnit
 from pipeline.blocks.rows import RowsWork
 from pipeline.blocks.rules import broken, chosen, stored_signal
+from pipeline.blocks.signals import SignalFile
 from pipeline.blocks.steps import StageStep, stage_steps
 from pipeline.errors import GristmillError, SourceError, StoreError
 from pipeline.plan import make_plan, source_readers
@@ -166,7 +167,18 @@ def block_unit(run: StoredRun, index: int, number: int) -> BlockUnit:
     patches = None
     if rows.corpus is not None:
         patches = partition_patches(run, rows.corpus.name, number)
-    return BlockUnit(part.unit, number, part.source, before.phase.store, part.files["docs"], patches)
+    signals = _signal_files(run, index, number)
+    return BlockUnit(part.unit, number, part.source, before.phase.store, part.files["docs"], patches, signals)
+
+
+def _signal_files(run: StoredRun, index: int, number: int) -> tuple[SignalFile, ...]:
+    """Signals of earlier blocks that the block's stages ask for."""
+    files = []
+    for earlier in reversed(run.rows[:index]):
+        names = run.rows[index].block.signals.get(earlier.block.fingerprint)
+        if names:
+            files.append(SignalFile(earlier.phase.store, earlier.parts[number].files["signals"], names))
+    return tuple(files)
 
 
 def partition_patches(run: StoredRun, stage: str, number: int) -> Patches | None:

@@ -83,7 +83,10 @@ class StoredRows:
 
 @dataclass(frozen=True)
 class StoredFit:
-    """A fit that was made. ``facts``: the artifact where it is a small JSON file; ``value``: of a threshold."""
+    """A fit that was made.
+
+    ``facts``: what is said of the artifact, itself where it is small JSON; ``value``: of a threshold.
+    """
 
     name: str
     kind: str
@@ -132,8 +135,9 @@ class StoredRun:
         [commit] = phase.commits()
         file = commit.files[artifact_role(use.kind)]
         small = fit.suffix == "json" and file.bytes <= SMALL_ARTIFACT_BYTES
-        facts = json.loads(phase.store.read_bytes(file)) if small else None
-        value = fit.value(phase.store.read_bytes(file), use.config) if fit.value is not None else None
+        content = phase.store.read_bytes(file) if small or fit.value or fit.facts else b""
+        facts = dict(fit.facts(content)) if fit.facts else json.loads(content) if small else None
+        value = fit.value(content, use.config) if fit.value is not None else None
         path = f"{phase.store.data.uri}/{file.name}"
         return StoredFit(phase.name, use.kind, commit.facts["sha256"], path, value, facts)
 

@@ -160,6 +160,10 @@ def _facts(report: Report, timings: Timings | None) -> Iterator[Text]:
     for fit in report.fits:
         made = f"{figures.number(fit.value)}" if fit.value is not None else f"sha256 {fit.sha256[:12]}…"
         yield text(f"fit {fit.name} ({fit.kind}): {made}")
+        for test, found in (fit.facts or {}).get("evaluation", {}).items():
+            area = "none" if found.get("auc") is None else f"{found['auc']:.4f}"
+            counts = f"{found.get('positive', 0):,} positive and {found.get('negative', 0):,} negative"
+            yield text(f"  {test}: AUC {area} on {counts} texts")
     for found in report.clusters:
         if not found.clusters:
             yield text(f"{found.stage}: no copies")
@@ -169,7 +173,8 @@ def _facts(report: Report, timings: Timings | None) -> Iterator[Text]:
             f"largest {figures.count(found.largest)}"
         )
         for alarm in found.alarms:
-            yield text(f"  {alarm}", "bold yellow")
+            yield text(f"  {alarm.message}", "bold yellow")
+            yield from (text(f"    {sample}") for sample in alarm.samples)
     if report.tokens:
         tokens = report.tokens
         yield text(

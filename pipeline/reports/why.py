@@ -139,7 +139,8 @@ def _corpus(run: StoredRun, rows: StoredRows, match: Match) -> CorpusStory | Non
         if verdict.stage == rows.corpus.name:
             survivor = survivor_document(run, verdict.stage, verdict.survivor)
             return CorpusStory(rows.corpus.name, verdict, survivor)
-    cut = None if rows.corpus.cut is None else tuple(spans_of(run, rows.corpus.name, match.address))
+    spans = spans_of(run, rows.corpus.name, match.address)
+    cut = None if rows.corpus.cut is None else tuple((span.start, span.end) for span in spans)
     return CorpusStory(rows.corpus.name, None, None, cut=cut)
 
 

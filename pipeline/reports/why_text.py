@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.reports import figures
-from pipeline.reports.clusters import members, verdicts
-from pipeline.reports.find_document import Match
+from pipeline.reports.clusters import members
+from pipeline.reports.copies import named
 from pipeline.reports.inert import one_line
 from pipeline.reports.replay import RuleCheck, StageReplay
 from pipeline.reports.stored_run import StoredRun
@@ -80,18 +80,14 @@ def _corpus_lines(run: StoredRun, corpus: CorpusStory) -> Iterator[Text]:
         return
     listed, size = members(run, corpus.stage, verdict.survivor, COPIES_SHOWN + 1)
     if verdict.dropped:
-        said = f"  copy of {_name(corpus.survivor, verdict.survivor)}, similarity {verdict.similarity:.3f}"
+        said = f"  copy of {named(corpus.survivor, verdict.survivor)}, similarity {verdict.similarity:.3f}"
         yield text(f"{said}, in a cluster of {size}", "red")
     else:
         yield text(f"  stands for a cluster of {size}:")
         for member in [member for member in listed if member.dropped][:COPIES_SHOWN]:
-            yield text(f"    {_name(member.document, 0)}, similarity {member.similarity:.3f}")
+            yield text(f"    {named(member.document, 0)}, similarity {member.similarity:.3f}")
         if size - 1 > COPIES_SHOWN:
             yield text(f"    and {size - 1 - COPIES_SHOWN} more: gristmill dups")
-
-
-def _name(match: Match | None, address: int) -> str:
-    return f"{match.id} ({match.source})" if match else f"address {address}"
 
 
 def _stage_lines(stage: StageReplay, dropped_by: str | None) -> Iterator[Text]:
@@ -146,20 +142,3 @@ def print_quarantined(records: Sequence[Mapping[str, Any]], console: Console) ->
         console.print(text(f"  quarantined: {record['reason']}", "red"))
         if record["detail"]:
             console.print(text(f"  {one_line(record['detail'], 400)}"), soft_wrap=True)
-
-
-def print_copies(run: StoredRun, match: Match, console: Console) -> None:
-    """The cluster of a document, for every corpus stage that knows one."""
-    found = verdicts(run, match.address)
-    if not found:
-        console.print(text(f"{match.id} has no copies"), soft_wrap=True)
-    for verdict in found:
-        listed, size = members(run, verdict.stage, verdict.survivor)
-        console.print(text(f"{verdict.stage}: a cluster of {size}", "bold"))
-        for member in listed:
-            said = "dropped" if member.dropped else "stays"
-            here = "  ←" if member.document.address == match.address else ""
-            line = f"  {said:<8}{_name(member.document, 0)}, similarity {member.similarity:.3f}{here}"
-            console.print(text(line, "" if member.dropped else "green"), soft_wrap=True)
-        if size > len(listed):
-            console.print(text(f"  and {size - len(listed)} more"))

@@ -11,21 +11,22 @@ depends on file names and positions alone. The survivor gets the number of copie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.contract import ADDRESS, RELATION_COLUMNS, CorpusStage, StageConfig, measure
+from stages.dedup.scope import Scope, scope_columns, scope_doubts, scope_line, scope_salts, settle_scope, source_ranks
 from stages.kernels.hashing import hash128, salt128
 
 
 class ExactDedup(StageConfig):
     """Settings of ``exact_dedup``."""
 
-    scope: Literal["all"] | list[str] = measure("all")
-    """Copies are looked for among rows that agree in these columns (``[source]``, ``[snapshot]``), or among all."""
+    scope: Scope = measure(None)
+    """Copies are looked for among rows that agree in these columns (``[source]``, ``[snapshot]``), or among ``all``.
+    Left out: within a snapshot where rows have that column, else among all."""
     prefer: list[str] = measure([])
     """Sources whose copy stays, best first; sources not named come last."""
 
@@ -33,13 +34,10 @@ class ExactDedup(StageConfig):
 def sketch(batch: pa.RecordBatch, config: ExactDedup) -> pa.RecordBatch:
     """One record a row: hash of text and scope, address, rank of the source."""
     high, low = hash128(batch.column("text"))
-    for column in _scope(config):
-        high, low = salt128(high, low, *hash128(batch.column(column).cast(pa.string()).fill_null("")))
-    place = pc.index_in(batch.column("source"), value_set=pa.array(config.prefer, pa.string()))
-    rank = pc.fill_null(place, len(config.prefer)).cast(pa.uint16())
-    return pa.RecordBatch.from_arrays(
-        [pa.array(high), pa.array(low), batch.column(ADDRESS), rank], names=["key_high", "key_low", ADDRESS, "rank"]
-    )
+    for salts in scope_salts(batch, config.scope):
+        high, low = salt128(high, low, *salts)
+    arrays = [pa.array(high), pa.array(low), batch.column(ADDRESS), pa.array(source_ranks(batch, config.prefer))]
+    return pa.RecordBatch.from_arrays(arrays, names=["key_high", "key_low", ADDRESS, "rank"])
 
 
 def link(records: pa.RecordBatch, config: ExactDedup) -> pa.RecordBatch:
@@ -65,12 +63,8 @@ def resolve(relations: pa.RecordBatch, config: ExactDedup) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=[ADDRESS, "drop", "survivor", "similarity", "cluster_size"])
 
 
-def _scope(config: ExactDedup) -> list[str]:
-    return [] if config.scope == "all" else list(config.scope)
-
-
 def _reads(config: ExactDedup) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(["text", "source", *_scope(config)]))
+    return tuple(dict.fromkeys(["text", "source", *scope_columns(config.scope)]))
 
 
 def _columns(config: ExactDedup) -> Mapping[str, pa.DataType]:
@@ -87,4 +81,7 @@ STAGE = CorpusStage(
     rule="duplicate",
     columns=_columns,
     reads=_reads,
+    settle=settle_scope,
+    doubts=scope_doubts,
+    forecast=lambda config: [scope_line(config.scope)],
 )

@@ -6,7 +6,7 @@ overlap; bands of the signature are keys, and documents that share a key are com
 bands of 8, Penedo et al. 2024.
 
 Other than in the usual pipelines a shared key is not yet a match. In each bucket every document is compared with the
-best one by ``survivor`` and with the one before it, and pairs below ``threshold`` are forgotten *before* clusters are
+best one by ``survivor`` and with the next better one, and pairs below ``threshold`` are forgotten *before* clusters are
 made, so that pages that share a banner, or a chain of pages, each like the next only, are not wiped for the first of
 them. Within a cluster, best first, a document that nobody claimed survives and claims those that were verified against
 it: what goes is similar to what stays for it, and no cluster loses all. The survivor gets the number of documents that
@@ -30,7 +30,7 @@ from pydantic import model_validator
 from stages.contract import ADDRESS, BAND_COLUMNS, CANDIDATE_COLUMNS, CorpusStage, Sketch, StageConfig, Verify, measure
 from stages.dedup.exact_dedup import resolve
 from stages.dedup.lsh import PRESETS, curve_lines, optimal_bands
-from stages.dedup.scope import Scope, scope_columns, scope_salts
+from stages.dedup.scope import Scope, scope_columns, scope_doubts, scope_line, scope_salts, settle_scope
 from stages.dedup.survivor_order import MOST_CRITERIA, ranks, read_names
 from stages.kernels.arrow_text import TextView, text_view
 from stages.kernels.hashing import mix64
@@ -76,7 +76,8 @@ class MinHashDedup(StageConfig):
     survivor: list[str] = measure(["longest"], max_length=MOST_CRITERIA)
     """What makes a copy the best, in order: ``longest``, ``shortest``, ``newest``, ``oldest``, ``prefer``, ``first``,
     or a numeric column or a signal (``quality.score``): the highest is the best, with ``-`` before it the lowest.
-    Equals go by address."""
+    Equals go by the hash of their content; beyond two criteria, and with ``first`` at the end, by address, which the
+    names of files decide."""
     prefer: list[str] = measure([])
     """Sources whose copy stays, best first; comes before ``survivor`` unless that says where."""
     short: Literal["exact", "skip"] = measure("exact")
@@ -178,7 +179,7 @@ def _with_short(
 
 
 def link(records: pa.RecordBatch, config: MinHashDedup) -> pa.RecordBatch:
-    """In each bucket every document with the best one, and with the one before it. O(records)."""
+    """In each bucket every document with the best one, and with the next better one. O(n log n) for n records."""
     edges = star_edges(*(records.column(name).to_numpy() for name in BAND_COLUMNS))
     return pa.RecordBatch.from_arrays([pa.array(ends) for ends in edges], names=list(CANDIDATE_COLUMNS))
 
@@ -216,12 +217,13 @@ def comparable(config: MinHashDedup) -> Mapping[str, Any]:
 
 
 def forecast(config: MinHashDedup) -> list[str]:
-    """What the settings find, as lines of text: how a document is cut, and the curves."""
+    """What the settings find, as lines of text: which rows are compared, how a document is cut, and the curves."""
     form = shape(config)
     published = PRESETS[config.preset]
     as_published = form == shape(MinHashDedup(preset=config.preset))
     heading = f"{form.ngram}-grams of {_UNITS[form.shingles]}" + (f", as {published.source}" if as_published else "")
-    return [heading, *curve_lines(form.bands, form.rows, config.threshold if config.verify == "estimate" else None)]
+    verified = config.threshold if config.verify == "estimate" else None
+    return [scope_line(config.scope), heading, *curve_lines(form.bands, form.rows, verified)]
 
 
 def _criteria(config: MinHashDedup) -> list[str]:
@@ -256,4 +258,7 @@ STAGE = CorpusStage(
     signals=_signals,
     verify=Verify(similarity, threshold),
     comparable=comparable,
+    settle=settle_scope,
+    doubts=scope_doubts,
+    forecast=forecast,
 )

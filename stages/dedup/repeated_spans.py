@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stages.contract import ADDRESS, SPAN_COLUMNS, CorpusStage, StageConfig, measure
-from stages.dedup.scope import Scope, scope_columns, scope_salts, source_ranks
+from stages.dedup.scope import Scope, scope_columns, scope_doubts, scope_line, scope_salts, settle_scope, source_ranks
 from stages.kernels.arrow_text import TextView, text_array, text_view
 from stages.kernels.hashing import hash128, salt128
 from stages.kernels.segments import Segments, folded, segments, stripped
@@ -115,4 +115,7 @@ def repeated_spans_stage(kind: str, config: type[RepeatedSpans], cut: str, *, pa
         rule="nothing_left",
         reads=lambda settings: tuple(dict.fromkeys(["text", "source", *scope_columns(settings.scope)])),
         cut=cut,
+        settle=settle_scope,
+        doubts=scope_doubts,
+        forecast=lambda settings: [scope_line(settings.scope)],
     )

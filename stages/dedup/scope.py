@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stages.contract import Doubt
 from stages.kernels.hashing import hash128
 
 Scope = Literal["all"] | list[str] | None
@@ -26,6 +27,25 @@ def settled_scope(scope: Scope, columns: Collection[str]) -> Scope:
     if scope is not None:
         return scope
     return [SNAPSHOT] if SNAPSHOT in columns else "all"
+
+
+def settle_scope(config: Any, columns: Collection[str]) -> Any:
+    """The config of a stage with its scope settled; ``settle`` of a corpus stage."""
+    return config.model_copy(update={"scope": settled_scope(config.scope, columns)})
+
+
+def scope_doubts(config: Any, columns: Collection[str]) -> Sequence[Doubt]:
+    """That the stage compares rows of different snapshots; ``doubts`` of a corpus stage."""
+    if SNAPSHOT not in columns or SNAPSHOT in scope_columns(config.scope):
+        return ()
+    found = "FineWeb (section 3.4) found the text that deduplication over all snapshots leaves worse than none at all"
+    return [Doubt(f"rows of different snapshots are compared; {found}", "leave out `scope`, or add snapshot to it")]
+
+
+def scope_line(scope: Scope) -> str:
+    """Which rows are compared, for people."""
+    columns = scope_columns(scope)
+    return f"compared: rows of the same {' and '.join(columns)}" if columns else "compared: all rows"
 
 
 def scope_columns(scope: Scope) -> list[str]:

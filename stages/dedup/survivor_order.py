@@ -1,10 +1,12 @@
 """Which of several copies stays: criteria, packed into one number whose smallest value is the best.
 
 Records of a deduplication travel by the billion, so their order is one uint64 of 63 bits and not a column for each
-criterion. Numbers, lengths and dates are taken as 32-bit floats, share the bits evenly, 31 at the most, and lose those
-that are left over: one criterion or two are compared to six digits (lengths below 8 MB to the byte), three to three
-digits, four to two. What is equal in all criteria is told apart by address, which depends on file names and positions
-alone.
+criterion. Numbers, lengths and dates are taken as 32-bit floats and share the bits evenly: one criterion is compared to
+six digits (lengths below 8 MB to the byte), each of two to four (below 100 kB), of three to three, of four to two.
+
+What is equal in all criteria is told apart by the hash of its content, in the bits that are left: 32 of one criterion,
+13 of two, next to none of more. So it does not depend on how files are named and cut into partitions which of two
+equally good documents stays, or who is compared with whom. What is still equal, copies as a rule, goes by address.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.kernels.arrow_text import byte_lengths
+from stages.kernels.hashing import binary_to_u64
 
 UInt64s = npt.NDArray[np.uint64]
 
@@ -27,13 +30,16 @@ WORDS = ("longest", "shortest", "newest", "oldest", "first", "prefer")
 
 _FLOAT_BITS = 32
 _MOST_BITS = 31
+_CONTENT_BITS = 13
+"""Kept for the content's hash beside two criteria: one tie in 8,000 goes by address."""
 _ISO_DATE = r"^\d{4}-\d{2}-\d{2}"
 
 
 def read_names(criteria: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(columns, signals) that the criteria need; a signal is ``stage.signal``, so it has a dot."""
+    """(columns, signals) that :func:`ranks` needs; a signal is ``stage.signal``, so it has a dot."""
     needs = {"longest": "text", "shortest": "text", "newest": "date", "oldest": "date", "prefer": "source"}
     names = [needs.get(name, name.removeprefix("-")) for name in criteria if name != "first"]
+    names += [] if "first" in criteria else ["content_hash"]
     return [name for name in names if "." not in name], [name for name in names if "." in name]
 
 
@@ -42,12 +48,13 @@ def ranks(batch: pa.RecordBatch, criteria: Sequence[str], prefer: Sequence[str])
 
     ``longest`` and ``shortest`` (bytes of the text), ``newest`` and ``oldest`` (day of the ISO date; no date is the
     worst), ``prefer`` (place of the source in that list), ``first`` (nothing: the address decides), or a numeric column
-    or signal: the highest is the best, with ``-`` before it the lowest; null and NaN are the worst. Raises ValueError
-    for a column without numbers.
+    or signal: the highest is the best, with ``-`` before it the lowest; null and NaN are the worst. Without ``first``
+    the last bits are of the content's hash. Raises ValueError for a column without numbers.
     """
     source_bits = len(prefer).bit_length() if "prefer" in criteria else 0
     others = len([name for name in criteria if name not in ("prefer", "first")])
-    share = min(_MOST_BITS, (RANK_BITS - source_bits) // max(others, 1))
+    free = RANK_BITS - source_bits - (_CONTENT_BITS if others == 2 else 0)
+    share = min(_MOST_BITS, free // max(others, 1))
     rank = np.zeros(batch.num_rows, np.uint64)
     for name in criteria:
         if name == "prefer":
@@ -55,7 +62,14 @@ def ranks(batch: pa.RecordBatch, criteria: Sequence[str], prefer: Sequence[str])
             rank = rank << np.uint64(source_bits) | pc.fill_null(place, len(prefer)).to_numpy().astype(np.uint64)
         elif name != "first":
             rank = rank << np.uint64(share) | _worth(batch, name) >> np.uint64(_FLOAT_BITS - share)
-    return rank
+    return rank if "first" in criteria else _by_content(rank, batch, RANK_BITS - source_bits - others * share)
+
+
+def _by_content(rank: UInt64s, batch: pa.RecordBatch, bits: int) -> UInt64s:
+    """The ranks with the highest bits of the content's hash behind them, 32 at the most."""
+    bits = min(bits, _FLOAT_BITS)
+    high, _ = binary_to_u64(batch.column("content_hash"))
+    return rank << np.uint64(bits) | high >> np.uint64(64 - bits) if bits else rank
 
 
 def _worth(batch: pa.RecordBatch, name: str) -> UInt64s:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from stages.contract import ADDRESS, CorpusStage, StageConfig, measure
 from stages.dedup.exact_dedup import link, resolve
-from stages.dedup.scope import Scope, scope_columns, scope_salts, source_ranks
+from stages.dedup.scope import Scope, scope_columns, scope_doubts, scope_line, scope_salts, settle_scope, source_ranks
 from stages.kernels.hashing import hash128, salt128
 from stages.kernels.urls import normal_urls
 
@@ -70,4 +70,7 @@ STAGE = CorpusStage(
     rule="duplicate",
     columns=lambda config: {"cluster_size": pa.uint32()},
     reads=lambda config: tuple(dict.fromkeys(["url", "date", "source", *scope_columns(config.scope)])),
+    settle=settle_scope,
+    doubts=scope_doubts,
+    forecast=lambda config: [scope_line(config.scope)],
 )

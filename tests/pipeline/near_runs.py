@@ -58,9 +58,10 @@ def near_run(root: Path, texts: Mapping[str, str], settings: str = "{}", **optio
 
 
 def names(found: Run) -> dict[int, str]:
-    """Address → id, of all documents that were read."""
+    """Address → the record's own id, without the file's name, of all documents that were read."""
     table = gristmill.open(found.folder).signals().table(["_address", "id"])
-    return dict(zip(table.column("_address").to_pylist(), table.column("id").to_pylist(), strict=True))
+    ids = [name.rpartition("#")[2] for name in table.column("id").to_pylist()]
+    return dict(zip(table.column("_address").to_pylist(), ids, strict=True))
 
 
 def decided(found: Run) -> dict[str, Member]:

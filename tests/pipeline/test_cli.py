@@ -22,7 +22,7 @@ from tests.pipeline.reports.finished_runs import small_run
 
 COMMANDS = (
     "run", "plan", "doctor", "status", "gc", "report", "why", "sample", "whatif", "dups", "schema", "train", "mix",
-    "tokens",
+    "tokens", "lm",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,18 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 import gristmill
 from pipeline import run_recipe as running
 from pipeline.blocks.work import Unit, Work
 from pipeline.errors import RecipeError, StageBug
 from pipeline.executors.local import LocalExecutor
+from pipeline.reports import collect as collected
+from pipeline.reports.build import build_report
+from pipeline.reports.cluster_tables import member_rows
 from pipeline.reports.clusters import members, verdicts
 from pipeline.reports.find_document import Match, find_document, find_documents
 from pipeline.reports.report import read_report
-from pipeline.reports.stored_run import StoredRun
+from pipeline.reports.stored_run import Phase, StoredRun
+from pipeline.reports.table import print_report
 from pipeline.reports.why import CorpusStory, tell
 from pipeline.runs import Run, data_checksums, run_books
 from pipeline.store import Commit
@@ -158,7 +165,7 @@ def test_resume_in_each_phase(undisturbed: Run, tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_cluster_table_is_a_file(undisturbed: Run) -> None:
-    """``clusters/<stage>.parquet`` has every member, in order: survivor, similarity to it, size, whether it went."""
+    """``clusters/<stage>.parquet`` has all members in order: survivor, similarity, size, whether it went, who it is."""
     table = pq.read_table(f"{undisturbed.folder}/clusters/fake_near.parquet")
     rows = table.to_pylist()
     assert rows == gristmill.open(undisturbed.folder).clusters().table().drop_columns("stage").to_pylist()
@@ -167,6 +174,10 @@ def test_the_cluster_table_is_a_file(undisturbed: Run) -> None:
     assert all(0.7 <= row["similarity"] <= 1 for row in rows)
     sizes = Counter(row["survivor"] for row in rows)
     assert all(row["cluster_size"] == sizes[row["survivor"]] for row in rows)
+    signals = gristmill.open(undisturbed.folder).signals().table(["_address", "id", "source"]).to_pylist()
+    known = {row["_address"]: (row["id"], row["source"]) for row in signals}
+    assert len(rows) > 100 and all((row["id"], row["source"]) == known[row["_address"]] for row in rows)
+    assert {row["survivor"] for row in rows} == {row["_address"] for row in rows if not row["drop"]}
 
 
 def test_dups_shows_similarities(undisturbed: Run) -> None:
@@ -183,15 +194,38 @@ def test_dups_shows_similarities(undisturbed: Run) -> None:
 
 
 def test_alarms(undisturbed: Run, tmp_path: Path) -> None:
-    """A cluster of 1,100 of 1,150 documents and a source that loses nearly all are said, with ids; others are not."""
+    """A cluster of 1,100 of 1,150 documents and a source that loses nearly all are shown, with some of them."""
     assert [clusters.alarms for clusters in read_report(undisturbed.folder).clusters] == [[]]
     texts = ["1 2 3"] * 1100 + [f"{number}0 {number}1" for number in range(10, 60)]
     found = run(write(tmp_path, texts, stage="fake_near"))
     [clusters] = read_report(found.folder).clusters
     [giant, lost] = clusters.alarms
-    assert giant.startswith("one cluster has 1,100 of 1,150 documents: ") and giant.count(".jsonl#") == 3
-    assert lost == "source news loses 1,099 of 1,150 documents"
-    assert giant in (Path(found.folder) / "report.html").read_text()
+    assert giant.message == "one cluster has 1,100 of 1,150 documents"
+    assert lost.message == "source news loses 1,099 of 1,150 documents"
+    shown, page = io.StringIO(), (Path(found.folder) / "report.html").read_text()
+    print_report(read_report(found.folder), Console(file=shown, width=200), "run", None)
+    for alarm in (giant, lost):
+        assert len(alarm.samples) == 3 and all("1 2 3" in sample and ".jsonl#" in sample for sample in alarm.samples)
+        for line in (alarm.message, *alarm.samples):
+            assert line in page and line in shown.getvalue()
+    assert "(stays)" in giant.samples[0] and "(similarity 1.000)" in giant.samples[1]
+    assert all(f" for {giant.samples[0].partition(' (')[0]} of news (" in sample for sample in lost.samples)
+
+
+def test_a_cluster_without_a_survivor_is_a_bug(undisturbed: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be; if a stage did it nevertheless, the report says so. Survivors of earlier runs are elsewhere."""
+
+    def none_stays(phase: Phase) -> Iterator[pa.RecordBatch]:
+        for batch in member_rows(phase):
+            yield batch.filter(batch.column("drop"))
+
+    stored = StoredRun.open(undisturbed.folder)
+    assert collected.collect(stored).wiped == {"fake_near": 0}
+    monkeypatch.setattr(collected, "member_rows", none_stays)
+    found = collected.collect(stored)
+    [clusters] = build_report(stored, found).clusters
+    said = f"{clusters.clusters} clusters have no document left; this is a bug in Gristmill or a stage"
+    assert clusters.clusters > 50 and [alarm.message for alarm in clusters.alarms] == [said]
 
 
 def test_a_signal_that_nobody_measures_is_refused(tmp_path: Path) -> None:
@@ -252,8 +286,6 @@ def test_wrong_spans_are_a_bug(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: int, end: int, message: str
 ) -> None:
     """Empty spans, spans beyond the text, and spans that tear a character stop the run and say where."""
-    import pyarrow as pa
-
     good = fake_corpus_stages._spans
 
     def spans(relations: pa.RecordBatch, config: Any) -> pa.RecordBatch:

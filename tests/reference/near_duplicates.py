@@ -6,19 +6,18 @@ from collections.abc import Iterable, Sequence
 
 
 def star_edges(records: Iterable[tuple[int, int, int]]) -> list[tuple[int, int]]:
-    """(centre, member) of records (key, address, rank), in the order of the records."""
+    """(centre, member) of records (key, address, rank): bucket by bucket, in order of (rank, address)."""
     buckets: dict[int, list[tuple[int, int]]] = {}
     for key, address, rank in records:
         buckets.setdefault(key, []).append((rank, address))
-    edges: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    edges: list[tuple[int, int]] = []
     for rows in buckets.values():
-        best = min(rows)
-        others = [row for row in rows if row != best]
-        for place, row in enumerate(others):
-            edges.append((best, row))
+        addresses = [address for _, address in sorted(rows)]
+        for place, row in enumerate(addresses[1:]):
+            edges.append((addresses[0], row))
             if place:
-                edges.append((min(others[place - 1], row), max(others[place - 1], row)))
-    return [(one[1], other[1]) for one, other in edges]
+                edges.append((addresses[place], row))
+    return edges
 
 
 def components(edges: Iterable[tuple[int, int]], vertices: int) -> list[int]:

@@ -73,9 +73,13 @@ def test_memory_does_not_grow_with_the_corpus() -> None:
 
 
 def test_disk_is_linear_but_for_merges() -> None:
-    """Ten times the documents take ten times the disk; more than 128 partitions are merged once more."""
-    one, ten = (dedup_estimate(n, 14, 112, memory_bytes=1).disk_bytes for n in (10**6, 10**7))
-    assert ten == pytest.approx(10 * one)
+    """Ten times the documents take ten times the disk; more than 128 files of a kind are merged once more."""
+    one, ten, more = (dedup_estimate(n, 14, 112, memory_bytes=1) for n in (10**7, 10**8, 10**10))
+    assert ten.disk_bytes - ten.disk["merge"] == pytest.approx(10 * one.disk_bytes, rel=0.01)
+    assert one.disk["merge"] == 0 and one.units["gather"] < 128 < ten.units["gather"] < 128**2 < more.units["link"]
+    pairs = ten.disk["gather"] + ten.disk["label"]
+    assert ten.disk["merge"] == pytest.approx(pairs + ten.disk["link"])
+    assert more.disk["merge"] == pytest.approx(2 * (100 * pairs + more.disk["link"]))
     assert dedup_estimate(10**6, 14, 112, partitions=128).disk["merge"] == 0
     assert dedup_estimate(10**6, 14, 112, partitions=129).disk["merge"] == 24 * 14 * 10**6
 

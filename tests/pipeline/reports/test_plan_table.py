@@ -102,9 +102,10 @@ def test_json_for_scripts(root: Path, found: Outlook) -> None:
     record = json.loads(call(str(root / "recipe.yaml"), "--json"))
     assert list(record) == list(plan_json(found))
     assert set(record) == {
-        "format", "recipe", "complete", "executor", "sources", "disk", "warnings", "findings", "seconds",
-        "start_seconds", "tokens", "memory", "phases", "stages", "pilot",
+        "format", "recipe", "complete", "executor", "sources", "disk", "corpus_stages", "warnings", "findings",
+        "seconds", "start_seconds", "tokens", "memory", "phases", "stages", "pilot",
     }  # fmt: skip
+    assert record["corpus_stages"] == {"exact_dedup": ["compared: all rows"]}
     assert record["executor"] == {"kind": "local", "address": None, "workers": 1}
     for amount in _amounts(record):
         assert amount[1] <= amount[0] <= amount[2]

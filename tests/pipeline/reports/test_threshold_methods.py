@@ -83,7 +83,7 @@ def test_carried_over_to_itself_a_threshold_stays(method: str) -> None:
     """A language that is the model's twin gets the model's threshold."""
     twin = of([0.25, 0.5, 0.5, 1.0, 2.0, 3.0, 8.0])
     for side in ("min", "max"):
-        assert Method(method).threshold(twin, side, Model(twin, 1.0)) == 1.0  # type: ignore[arg-type]
+        assert Method(method).threshold(twin, side, Model(twin, 1.0)) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ from rich.console import Console
 
 import gristmill
 from pipeline.errors import RunNotFound
+from pipeline.reports.copies import print_copies
 from pipeline.reports.find_document import find_document, find_documents, quarantined_records
 from pipeline.reports.stored_run import StoredRun
 from pipeline.reports.why import Story, tell
-from pipeline.reports.why_text import print_copies, print_quarantined, print_story
+from pipeline.reports.why_text import print_quarantined, print_story
 from tests import fake_stages
 from tests.pipeline.corpora import RECIPE, run, write_recipe
 from tests.pipeline.reports.finished_runs import COPY, SECRET, SHORT, URL, small_run, stored, write_known

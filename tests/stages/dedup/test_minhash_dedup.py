@@ -250,9 +250,9 @@ def test_settings_that_contradict_are_refused(changes: dict[str, Any]) -> None:
 def test_what_is_read() -> None:
     """Text, scope, and what the criteria name; signals apart."""
     config = MinHashDedup(scope=["language"], survivor=["word_count.words", "score"], prefer=["books"])
-    assert STAGE.reads(config) == ("text", "source", "score", "language")
+    assert STAGE.reads(config) == ("text", "source", "score", "content_hash", "language")
     assert STAGE.signals(config) == ("word_count.words",)
-    assert STAGE.reads(MinHashDedup()) == ("text",)
+    assert STAGE.reads(MinHashDedup()) == ("text", "content_hash")
 
 
 def test_what_sketches_have_to_agree_in() -> None:

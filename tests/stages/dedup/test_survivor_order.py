@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -28,11 +30,14 @@ CRITERIA = st.lists(
 PREFER = ["books", "news"]
 
 
-def batch_of(rows: list[Any]) -> pa.RecordBatch:
+def batch_of(rows: list[Any], hashes: Sequence[int] | None = None) -> pa.RecordBatch:
+    """The rows; ``hashes``: of their contents, the first 32 bits, else all are the same."""
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], [], []]
     types = [pa.large_string(), pa.string(), pa.string(), pa.float64(), pa.float64()]
     arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, names=["text", "source", "date", "score", "a.b"])
+    halves = [np.array([one << 32, 0], "<u8").tobytes() for one in (hashes or [0] * len(rows))]
+    arrays.append(pa.array([half[8:] + half[:8] for half in halves], pa.binary(16)))
+    return pa.RecordBatch.from_arrays(arrays, names=["text", "source", "date", "score", "a.b", "content_hash"])
 
 
 def worth(row: Any, name: str) -> float:
@@ -65,11 +70,20 @@ def test_ranks_are_in_the_order_of_the_criteria(rows: list[Any], criteria: list[
 
 
 def test_a_byte_decides_between_long_texts() -> None:
-    """Lengths are compared to the byte, as one criterion of two too."""
-    batch = batch_of([("a" * size, "x", None, 1, 1) for size in (4_000_000, 4_000_001)])
-    for criteria in (["longest"], ["score", "longest"], ["longest", "score"]):
+    """Lengths are compared to the byte, up to 100,000 as one criterion of two."""
+    for size, criteria in ((4_000_000, ["longest"]), (99_999, ["score", "longest"]), (99_999, ["longest", "score"])):
+        batch = batch_of([("a" * length, "x", None, 1, 1) for length in (size, size + 1)], [0, 2**32 - 1])
         first, second = ranks(batch, criteria, []).tolist()
         assert second < first
+
+
+@pytest.mark.parametrize("criteria", [[], ["longest"], ["prefer"], ["prefer", "longest"], ["newest", "longest"]])
+def test_content_decides_between_equals(criteria: list[str]) -> None:
+    """What is equal in all criteria is in the order of its content's hash, whatever its address; copies are equal."""
+    hashes = [5 << 28, 1 << 28, 9 << 28, 1 << 28]
+    found = ranks(batch_of([("a", "news", None, 1, 1)] * 4, hashes), criteria, PREFER)
+    assert sorted(range(4), key=found.tolist().__getitem__) == [1, 3, 0, 2]
+    assert found[1] == found[3] and found.max() < 2**63
 
 
 def test_three_numbers_share_the_bits() -> None:
@@ -81,8 +95,9 @@ def test_three_numbers_share_the_bits() -> None:
 
 
 def test_first_leaves_it_to_the_address() -> None:
-    """``first`` gives every row the same rank."""
-    assert set(ranks(batch_of([("a", "x", None, 1, 1), ("bb", "y", None, 2, 2)]), ["first"], []).tolist()) == {0}
+    """``first`` gives every row the same rank, whatever its content."""
+    batch = batch_of([("a", "x", None, 1, 1), ("bb", "y", None, 2, 2)], [7, 8])
+    assert set(ranks(batch, ["first"], []).tolist()) == {0}
 
 
 def test_words_are_no_numbers() -> None:
@@ -97,3 +112,4 @@ def test_what_the_criteria_read() -> None:
         ["source", "score", "date", "text"],
         ["word_count.words"],
     )
+    assert read_names(["shortest"]) == (["text", "content_hash"], [])
