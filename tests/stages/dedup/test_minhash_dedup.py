@@ -272,12 +272,14 @@ def test_what_sketches_have_to_agree_in() -> None:
 
 def test_the_forecast() -> None:
     """The curve of the settings, with verification where that is an estimate."""
-    assert forecast(MinHashDedup())[:3] == [
+    assert forecast(MinHashDedup())[:4] == [
+        "compared: all rows",
         "5-grams of words, characters in scripts without spaces, as FineWeb (Penedo et al. 2024)",
         "14 bands × 8 rows = 112 lanes, steepest at 0.72",
         "similarity  candidate  verified ≥ 0.8",
     ]
-    assert forecast(MinHashDedup(preset="nemo", verify="exact", bands=20, rows=8))[:3] == [
+    assert forecast(MinHashDedup(preset="nemo", verify="exact", bands=20, rows=8, scope=["source"]))[:4] == [
+        "compared: rows of the same source",
         "24-grams of characters",
         "20 bands × 8 rows = 160 lanes, steepest at 0.69",
         "similarity  candidate",
