@@ -28,7 +28,7 @@ HOSTS: Words = {
     "code": _split(
         "github.com gist.github.com gitlab.com bitbucket.org sourceforge.net codeberg.org stackoverflow.com "
         "codepen.io jsfiddle.net pastebin.com leetcode.com leetcode.cn gitee.com readthedocs.io readthedocs.org "
-        "docs.rs pkg.go.dev docs.python.org developer.mozilla.org npmjs.com pypi.org crates.io rosettacode.org "
+        "docs.rs pkg.go.dev docs.python.org developer.mozilla.org rosettacode.org "
         "codeforces.com hackerrank.com cppreference.com serverfault.com"
     ),
     "math": _split(
