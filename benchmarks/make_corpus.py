@@ -38,9 +38,14 @@ def pieces(text: str) -> Iterator[str]:
     if len(text) < 40 * PIECE:
         yield text
         return
+    yield from cut_at_line_ends(text, PIECE)
+
+
+def cut_at_line_ends(text: str, characters: int) -> Iterator[str]:
+    """Parts of the text that reach to the first line end behind so many characters."""
     start = 0
     while start < len(text):
-        end = text.find("\n", start + PIECE)
+        end = text.find("\n", start + characters)
         end = len(text) if end < 0 else end + 1
         yield text[start:end]
         start = end

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
+from benchmarks.make_corpus import cut_at_line_ends
+
 T = TypeVar("T")
 
 PIECE = 5_000
@@ -42,20 +44,10 @@ def json_lines(path: Path) -> Iterator[tuple[str, str]]:
             yield row["id"], row["text"]
 
 
-def pieces(text: str) -> Iterator[str]:
-    """The text cut at ends of paragraphs, each piece a little longer than :data:`PIECE`."""
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start + PIECE)
-        end = len(text) if end < 0 else end + 1
-        yield text[start:end]
-        start = end
-
-
 def novels(data: Path) -> Iterator[tuple[str, str]]:
     """Pieces of the novels, with line ends as in other text."""
     for name, text in json_lines(data / NOVELS):
-        for number, piece in enumerate(pieces(text.replace("\r\n", "\n"))):
+        for number, piece in enumerate(cut_at_line_ends(text.replace("\r\n", "\n"), PIECE)):
             yield f"{name}#{number}", piece
 
 

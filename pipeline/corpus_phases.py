@@ -23,10 +23,10 @@ from pipeline.blocks.near.components import (
     LINK_ORDER,
     ComponentsUnit,
     ComponentsWork,
-    LabelUnit,
+    EdgesUnit,
     LabelWork,
 )
-from pipeline.blocks.near.rounds import SpreadUnit, SpreadWork, StarUnit, StarWork
+from pipeline.blocks.near.rounds import SpreadWork, StarUnit, StarWork
 from pipeline.blocks.near.verify import CARRIED_ORDER, EDGE_ORDER, GatherWork, JoinUnit, VerifyWork, rows_to_join
 from pipeline.blocks.reading import BlockUnit, Patches
 from pipeline.blocks.sketch import SIGNATURES, SketchWork
@@ -99,7 +99,7 @@ class CorpusPhases:
         fits = sum(run.rows for run in edges) * EDGE_BYTES <= self.memory_bytes
         links = self._in_memory(edges, whole) if fits else self._by_rounds(edges, whole)
         label = LabelWork(self.block.name, self.block.store, links)
-        asked = [LabelUnit(f"{whole}-label-{index:06d}", run) for index, run in enumerate(edges)]
+        asked = [EdgesUnit(f"{whole}-label-{index:06d}", run) for index, run in enumerate(edges)]
         labelled = self._runs(self._phase("label", label, asked), LABELLED_ORDER)
         chosen = self._merged(labelled, f"{whole}-labelled")
         claim = ClaimWork(self.block.name, self.block.store, chosen)
@@ -111,7 +111,7 @@ class CorpusPhases:
         return self._runs(done, LINK_ORDER)
 
     def _by_rounds(self, edges: Sequence[SortedRun], whole: str) -> Runs:
-        asked = [SpreadUnit(f"{whole}-spread-{index:06d}", run) for index, run in enumerate(edges)]
+        asked = [EdgesUnit(f"{whole}-spread-{index:06d}", run) for index, run in enumerate(edges)]
         spread = self._phase("spread", SpreadWork(self.block.name, self.block.store), asked)
         links = self._merged(self._runs(spread, LINK_ORDER), f"{whole}-spread", unique=True)
         number, moved = 0, True

@@ -29,7 +29,6 @@ or keep a document from trying to persuade it. Texts go to whoever runs the endp
 
 from __future__ import annotations
 
-import faulthandler
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,9 +64,6 @@ def apply(batch: pa.RecordBatch, config: AnnotateConfig, model: str | None) -> A
     ``on_failure: skip``. ``prompt_tokens``, ``completion_tokens``: int64, of all requests about the text, also where
     the answer is an earlier one; null where the endpoint does not count. Columns as the settings name them.
     """
-    # The limit on how long a stage may be at a batch is for code that hangs. Here every request has a limit of its
-    # own, and thousands of them take longer than any limit that would be right for other stages.
-    faulthandler.cancel_dump_traceback_later()
     places = np.flatnonzero(sampled(batch, config))
     rows = batch.take(pa.array(places))
     questions = _questions(rows, config, config.task(config.rubric if model is None else model))
@@ -191,4 +187,5 @@ STAGE = RowStage(
     load=load,
     check=check,
     values=values,
+    waits=True,  # thousands of requests take longer than any limit that is right for other stages
 )

@@ -178,6 +178,7 @@ class RowStage:
         that is not known. A route or ``when`` that names another value is refused before the run.
     libraries: distributions whose version decides the output's bytes.
     chosen_libraries: config → further ones, which need not be installed where the settings do not ask for them.
+    waits: it waits for others and bounds that itself, so that ``execution.stall_seconds`` is not for it.
     """
 
     kind: str
@@ -195,6 +196,7 @@ class RowStage:
     values: Callable[[Any, Any], Mapping[str, Sequence[str]]] = _not_told
     libraries: tuple[str, ...] = ()
     chosen_libraries: Callable[[Any], tuple[str, ...]] = _no_names
+    waits: bool = False
 
 
 SKETCH_KEYS: Mapping[str, pa.DataType] = {"key_high": pa.uint64(), "key_low": pa.uint64(), ADDRESS: pa.uint64()}

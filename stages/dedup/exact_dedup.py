@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.contract import ADDRESS, RELATION_COLUMNS, CorpusStage, StageConfig, measure
+from stages.dedup.key_groups import key_groups
 from stages.dedup.scope import Scope, scope_columns, scope_doubts, scope_line, scope_salts, settle_scope, source_ranks
 from stages.kernels.hashing import hash128, salt128
 
@@ -45,8 +46,7 @@ def link(records: pa.RecordBatch, config: ExactDedup) -> pa.RecordBatch:
     high, low, address, rank = (records.column(name).to_numpy() for name in ("key_high", "key_low", ADDRESS, "rank"))
     order = np.lexsort((address, rank, low, high))
     high, low, address = high[order], low[order], address[order]
-    first = np.flatnonzero(np.r_[True, (high[1:] != high[:-1]) | (low[1:] != low[:-1])][: len(high)])
-    size = np.diff(np.r_[first, len(high)])
+    first, size = key_groups(high, low)
     survivor, group_size = np.repeat(address[first], size), np.repeat(size, size)
     repeated = group_size > 1
     similarity = np.ones(int(repeated.sum()), np.float32)

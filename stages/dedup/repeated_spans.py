@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stages.contract import ADDRESS, SPAN_COLUMNS, CorpusStage, StageConfig, measure
+from stages.dedup.key_groups import key_groups
 from stages.dedup.scope import Scope, scope_columns, scope_doubts, scope_line, scope_salts, settle_scope, source_ranks
 from stages.kernels.arrow_text import TextView, text_array, text_view
 from stages.kernels.hashing import hash128, salt128
@@ -78,8 +79,7 @@ def link(records: pa.RecordBatch, config: RepeatedSpans) -> pa.RecordBatch:
     high, low, address, rank, start, end = (records.column(name).to_numpy() for name in names)
     order = np.lexsort((start, address, rank, low, high))
     high, low, address, start, end = (column[order] for column in (high, low, address, start, end))
-    first = np.flatnonzero(np.r_[True, (high[1:] != high[:-1]) | (low[1:] != low[:-1])][: len(high)])
-    size = np.diff(np.r_[first, len(high)])
+    first, size = key_groups(high, low)
     goes = np.repeat(size, size) >= config.copies
     survivor = np.repeat(address[first], size)
     if config.keep == "first":

@@ -51,7 +51,7 @@ class ComponentsWork:
         assert isinstance(unit, ComponentsUnit)
         started = time.perf_counter()
         attempt = Attempt(self.store, unit.key)
-        left, right = _ends(unit.edges)
+        left, right = edge_ends(unit.edges)
         vertices, places = np.unique(np.concatenate([left, right]), return_inverse=True)
         smallest = components(places[: len(left)], places[len(left) :], len(vertices))
         others = np.flatnonzero(smallest != np.arange(len(vertices)))
@@ -61,7 +61,7 @@ class ComponentsWork:
 
 
 @dataclass(frozen=True)
-class LabelUnit:
+class EdgesUnit:
     """The edges of a verify task."""
 
     key: str
@@ -81,7 +81,7 @@ class LabelWork:
     links: tuple[Run, ...]
 
     def run(self, unit: Unit) -> Commit:
-        assert isinstance(unit, LabelUnit)
+        assert isinstance(unit, EdgesUnit)
         started = time.perf_counter()
         attempt = Attempt(self.store, unit.key)
         pieces = list(slices(unit.edges, KeyRange(0, 1 << 64)))
@@ -117,7 +117,8 @@ def links_of(u: npt.NDArray[np.uint64], v: npt.NDArray[np.uint64]) -> pa.RecordB
     return pa.RecordBatch.from_arrays([pa.array(u), pa.array(v)], names=list(LINK_ORDER))
 
 
-def _ends(runs: Sequence[Run]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+def edge_ends(runs: Sequence[Run]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Centres and members, uint64[edges] each."""
     left, right = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
     for run in runs:
         for piece in run.store.batches(run.file, ["centre", "member"]):

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.blocks.near.components import LINK_ORDER, links_of
+from pipeline.blocks.near.components import LINK_ORDER, EdgesUnit, edge_ends, links_of
 from pipeline.blocks.sorted_runs import ROLE, KeyRange, Run, read_range, write_sorted
 from pipeline.blocks.work import Unit
 from pipeline.store import Attempt, BlockStore, Commit
@@ -30,18 +30,6 @@ UInts = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class SpreadUnit:
-    """The edges of a verify task."""
-
-    key: str
-    edges: Run
-
-    @property
-    def label(self) -> str:
-        return f"{self.edges.rows:,} pairs"
-
-
-@dataclass(frozen=True)
 class SpreadWork:
     """One unit: edges → links in both directions."""
 
@@ -49,14 +37,10 @@ class SpreadWork:
     store: BlockStore
 
     def run(self, unit: Unit) -> Commit:
-        assert isinstance(unit, SpreadUnit)
+        assert isinstance(unit, EdgesUnit)
         started = time.perf_counter()
         attempt = Attempt(self.store, unit.key)
-        edges = unit.edges
-        pieces = [batch for batch in edges.store.batches(edges.file, ["centre", "member"])]
-        u = np.concatenate([np.zeros(0, np.uint64), *(piece.column("centre").to_numpy() for piece in pieces)])
-        v = np.concatenate([np.zeros(0, np.uint64), *(piece.column("member").to_numpy() for piece in pieces)])
-        facts = write_sorted(attempt, ROLE, _both_ways(u, v), LINK_ORDER)
+        facts = write_sorted(attempt, ROLE, _both_ways(*edge_ends([unit.edges])), LINK_ORDER)
         return attempt.commit([], facts, {"spread": time.perf_counter() - started})
 
 
