@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -162,11 +161,9 @@ def test_names_that_are_not_utf8(tree: Path) -> None:
 
 
 def test_ten_thousand_files(tmp_path: Path) -> None:
-    """10,000 files take far less than a millisecond each, and come in the order of their names."""
+    """10,000 files come in the order of their names."""
     for number in range(10_000):
         (tmp_path / f"{number}.jsonl").touch()
-    started = time.process_time()
     found = names(f"{tmp_path}/*.jsonl")
-    assert time.process_time() - started < 2
     assert found == sorted(found)
     assert len(found) == 10_000

