@@ -72,10 +72,14 @@ def run(
     documents, by content hash. ``execution``: ``executor`` ("ray" or "local"), ``workers``, ``address``.
     Raises :class:`pipeline.errors.GristmillError` with what to do.
     """
-    from pipeline.reports.opened import OpenedRun
-    from pipeline.run_recipe import run_recipe
+    from pipeline.executors.nursery import early_nursery
 
-    return OpenedRun(run_recipe(os.fspath(recipe), overrides=overrides, sample=sample, **execution))
+    with early_nursery(execution.get("executor"), execution.get("workers")) as nursery:
+        from pipeline.reports.opened import OpenedRun
+        from pipeline.run_recipe import run_recipe
+
+        folder = run_recipe(os.fspath(recipe), overrides=overrides, sample=sample, nursery=nursery, **execution)
+    return OpenedRun(folder)
 
 
 def open(run: str | os.PathLike[str]) -> OpenedRun:  # noqa: A001 - the name users expect: gristmill.open(run)
@@ -98,6 +102,13 @@ def prepare_worker() -> None:
     from pipeline.executors.worker import prepare
 
     prepare()
+
+
+def serve_nursery(descriptor: int) -> None:
+    """Entry of the process that the local executor's workers are forked from."""
+    from pipeline.executors.nursery import serve
+
+    serve(descriptor)
 
 
 def main() -> None:

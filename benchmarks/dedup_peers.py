@@ -9,8 +9,9 @@ same n-gram, bands and rows run on the first files up to ``--sample`` of the byt
 scaled (its start is not: that is measured and added once). text-dedup, Data-Juicer and rensa run on the first
 ``--few-megabytes``, and their steady rate is set against ours on all. **Exact copies**: dolma's Bloom filter
 (``dedupe``, then ``mix``, which writes the documents) on whole texts and on lines, against our exact_dedup and
-line_dedup, on ``--exact-megabytes``. Ours verifies its candidates and keeps a table of clusters, which the peers do not
-(rensa verifies); dolma's filter is probabilistic.
+line_dedup, on ``--exact-megabytes``; and its filter alone, which marks what goes, against our run up to the same point.
+Ours verifies its candidates and keeps a table of clusters, which the peers do not (rensa verifies); dolma's filter is
+probabilistic.
 
 Every figure is of whole commands with ``--workers`` processes or threads: wall time, and processor time of the command
 and of all processes that it starts. *start* is the same command on 200 documents. *cold* counts it, *steady* takes it
@@ -41,6 +42,7 @@ from benchmarks.dedup_peers_tools import (
     data_juicer,
     datatrove,
     dolma,
+    our_marks,
     ours,
     rensa,
     text_dedup,
@@ -188,13 +190,13 @@ def exact(bench: Bench, options: argparse.Namespace) -> None:
     """Exact copies, of texts and lines."""
     sample = bench.part(options.exact_megabytes * 1e6)
     for stage, what in (("exact_dedup", "documents"), ("line_dedup", "lines")):
-        tool = partial(ours, stage)
-        bench.once(tool, bench.tiny())
-        mine = bench.result(tool, sample)
-        show(f"ours, {stage}", mine)
-        for name, mix in (("Bloom filter and mixer", True), ("Bloom filter, which only marks", False)):
+        bench.once(partial(ours, stage), bench.tiny())
+        for made, mine, mix in (("documents", ours, True), ("marks", our_marks, False)):
+            base = bench.result(partial(mine, stage), sample)
+            show(f"ours, {stage}: {made}", base)
             bloom = partial(dolma, what, options.peers / "dolma", mix=mix)
-            show(f"dolma, {what}: {name}", tried(lambda bloom=bloom: bench.result(bloom, sample)), mine)  # type: ignore[misc]  # bound for this peer
+            name = f"dolma, {what}: Bloom filter" + (" and mixer" if mix else "")
+            show(name, tried(lambda bloom=bloom: bench.result(bloom, sample)), base)  # type: ignore[misc]  # bound for this peer
 
 
 def first_start(bench: Bench) -> Cost:

@@ -145,6 +145,12 @@ def ours(stage: str, job: Job, **environment: str) -> tuple[Cost, int]:
     return cost, kept["bytes" if stage == "line_dedup" else "documents"]
 
 
+def our_marks(stage: str, job: Job) -> tuple[Cost, int]:
+    """A run with normalize and the stage that ends once it is decided, and stored, what goes."""
+    recipe = job.write("recipe.yaml", RECIPE.format(out=job.out, documents=job.documents, stage=stage))
+    return spend([sys.executable, HERE / "dedup_peers_marks.py", recipe, job.workers], job.out), 0
+
+
 def datatrove(job: Job) -> tuple[Cost, int]:
     """Its four stages."""
     command = [sys.executable, HERE / "dedup_peers_datatrove.py", job.documents, job.out, job.workers]

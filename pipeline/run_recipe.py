@@ -12,12 +12,14 @@ from typing import Any
 import gristmill
 from pipeline.engine import Engine, make_executor
 from pipeline.errors import GristmillError, disk_error
+from pipeline.executors.nursery import Nursery
 from pipeline.plan import Plan, make_plan
 from pipeline.progress import Progress, Silent
 from pipeline.recipe.loader import load_recipe
 from pipeline.recipe.model import DEFAULT_SEQUENCE_LENGTH, Recipe
 from pipeline.recipe.resolved import resolved_recipe
-from pipeline.runs import Run, lock, new_run, with_blocks
+from pipeline.reports.report import write_report
+from pipeline.runs import lock, new_run, with_blocks
 from pipeline.storage import Folder, filesystem
 
 
@@ -30,10 +32,12 @@ def run_recipe(
     workers: int | None = None,
     address: str | None = None,
     progress: Progress | None = None,
+    nursery: Nursery | None = None,
 ) -> str:
     """Run a recipe file; returns the run's folder. Finished work in the store is reused.
 
-    ``executor``, ``workers`` and ``address`` override the recipe's ``execution``.
+    ``executor``, ``workers`` and ``address`` override the recipe's ``execution``. ``nursery``: for the local executor,
+    if one was started already.
     Raises GristmillError with what to do.
     """
     recipe = load_recipe(path, overrides)
@@ -43,23 +47,22 @@ def run_recipe(
     folder = run_folder(recipe, sample)
     try:
         with lock(folder):
-            return run_plan(make_plan(recipe, sample), folder, path, progress or Silent())
+            return run_plan(make_plan(recipe, sample), folder, path, progress or Silent(), nursery)
     except OSError as error:
         raise disk_error(error, recipe.store) or error from error
 
 
 def run_folder(recipe: Recipe, sample: float | None) -> Folder:
-    """``runs/<name>``; a sampled run has a folder of its own, so that it does not replace the whole one."""
-    name = recipe.name if sample is None else f"{recipe.name}-sample-{sample:g}"
-    return Folder(recipe.runs).child(name)
+    """``runs/<name>``."""
+    return Folder(recipe.runs).child(recipe.run_name(sample))
 
 
-def run_plan(plan: Plan, folder: Folder, path: str, progress: Progress) -> str:
+def run_plan(plan: Plan, folder: Folder, path: str, progress: Progress, nursery: Nursery | None = None) -> str:
     """Run a plan in the folder. The run's record says how far it came, also when it fails."""
     recipe, execution = plan.recipe, plan.recipe.execution
     progress.say(f"starting {execution.executor}")
     started = time.perf_counter()
-    executor = make_executor(execution.executor, execution.workers, execution.address)
+    executor = make_executor(execution.executor, execution.workers, execution.address, nursery)
     progress.say(f"{executor.workers} workers ready in {time.perf_counter() - started:.1f} s")
     name = folder.uri.rstrip("/").rsplit("/", 1)[-1]
     run = new_run(name, folder.uri, path, execution.executor, executor.workers, plan.sample).save()
@@ -77,7 +80,7 @@ def run_plan(plan: Plan, folder: Folder, path: str, progress: Progress) -> str:
     finally:
         executor.close()
     finished = replace(run, status="finished", finished=time.time())
-    _report(with_blocks(finished, engine.phases, engine.executed).save(), progress)
+    write_report(with_blocks(finished, engine.phases, engine.executed).save())
     return folder.uri
 
 
@@ -141,9 +144,3 @@ def train(options: dict[str, Any]) -> None:
     if subprocess.run([sys.executable, "-c", code, *arguments], check=False).returncode:
         remedy = "read its message above; `pip install 'gristmill[train]'` brings torch"
         raise GristmillError("the trainer failed", remedy=remedy)
-
-
-def _report(run: Run, progress: Progress) -> None:
-    from pipeline.reports.report import write_report
-
-    write_report(run)

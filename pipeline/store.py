@@ -27,17 +27,26 @@ import xxhash
 from pipeline.errors import StoreError
 from pipeline.machine import peak_bytes
 from pipeline.storage import Folder
+from pipeline.writeback import begin_writeback
 
 FORMAT_VERSION = 1
 """Of commit records and Arrow schemas; another version is refused, never guessed at."""
 
+_WRITEBACK_BYTES = 8 * 2**20
+"""So much is handed to the disk at a time."""
+
 
 class ChecksumSink:
-    """A file being written: counts bytes and hashes them (xxh3, 128 bits) on the way."""
+    """A file being written: counts bytes and hashes them (xxh3, 128 bits) on the way.
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    ``descriptor``: of a file on a disk, that will be flushed at its end.
+    """
+
+    def __init__(self, stream: IO[bytes], descriptor: int | None = None) -> None:
         self._stream = stream
+        self._descriptor = descriptor
         self._hash = xxhash.xxh3_128()
+        self._on_its_way = 0
         self.bytes = 0
 
     def write(self, chunk: Any) -> int:
@@ -48,6 +57,9 @@ class ChecksumSink:
         while rest:
             # an unbuffered write may take a part only: of 2 GiB and more, and on a disk that is nearly full
             rest = rest[self._stream.write(rest) :]
+        if self._descriptor is not None and self.bytes - self._on_its_way >= _WRITEBACK_BYTES:
+            begin_writeback(self._descriptor, self._on_its_way, self.bytes - self._on_its_way)
+            self._on_its_way = self.bytes
         return len(view)
 
     def tell(self) -> int:
@@ -217,7 +229,7 @@ class Attempt:
         if self.store.data.is_local:
             handle = open(path, "wb", buffering=0)  # noqa: SIM115 - commit() flushes and closes it
             self._written.append(handle)
-            sink = ChecksumSink(handle)
+            sink = ChecksumSink(handle, handle.fileno())
             yield sink
         else:
             with self.store.data.fs.open_output_stream(path, compression=None) as stream:

@@ -7,30 +7,27 @@ work is left beside the commits: after two deaths at the same unit the next star
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import pickle
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
 
-import gristmill
 from pipeline.blocks.crash import run_around_crashes
 from pipeline.blocks.work import Unit, Work
 from pipeline.executors.contract import CRASHES, SYSTEM_RETRIES
+from pipeline.executors.nursery import Nursery, Worker, let_go
 from pipeline.executors.worker import run_unit
 from pipeline.store import Commit
 
-WINDOW = 2
-"""Units in flight per worker: one at work and one waiting."""
-
 
 class LocalExecutor:
-    """Runs units on this machine without Ray."""
+    """Runs units on this machine without Ray. ``nursery``: one that was started before; it is closed with this."""
 
-    def __init__(self, workers: int = 1) -> None:
+    def __init__(self, workers: int = 1, nursery: Nursery | None = None) -> None:
         self.workers = workers
-        self._pool: ProcessPoolExecutor | None = None
+        self._nursery = nursery or (Nursery() if workers > 1 else None)
+        self._idle: list[Worker] = []
 
     def run(self, work: Work, units: Iterable[Unit]) -> Iterator[tuple[Unit, Commit]]:
         if self.workers == 1:
@@ -39,9 +36,11 @@ class LocalExecutor:
             yield from self._run_in_pool(work, units)
 
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        while self._idle:
+            let_go(self._idle.pop())
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
 
     def _run_here(self, work: Work, units: Iterable[Unit]) -> Iterator[tuple[Unit, Commit]]:
         note = _Note(work)
@@ -58,45 +57,50 @@ class LocalExecutor:
 
     def _run_in_pool(self, work: Work, units: Iterable[Unit]) -> Iterator[tuple[Unit, Commit]]:
         pickled = pickle.dumps(work)
-        waiting: dict[Future[Commit | BaseException], Unit] = {}
+        waiting: dict[Worker, Unit] = {}
         crashes: dict[str, int] = {}
         queue = iter(units)
         retry: list[Unit] = []
-        while True:
-            while len(waiting) < WINDOW * self.workers and (unit := _next(retry, queue)) is not None:
-                if crashes.get(unit.key, 0) >= CRASHES:
-                    yield unit, run_around_crashes(work, unit)
-                else:
-                    waiting[self._submit(pickled, unit)] = unit
-            if not waiting:
-                return
-            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            broken = False
-            for future in finished:
-                unit = waiting.pop(future)
-                if isinstance(future.exception(), BrokenProcessPool):
-                    broken = True
-                    crashes[unit.key] = crashes.get(unit.key, 0) + 1
-                    retry.append(unit)
-                    continue
-                result = future.result()
-                yield unit, result if isinstance(result, Commit) else _retried(work, unit, result)
-            if broken:
-                retry.extend(waiting.values())
-                waiting.clear()
-                self.close()
-
-    def _submit(self, pickled: bytes, unit: Unit) -> Future[Commit | BaseException]:
         try:
-            return self._live_pool().submit(gristmill.run_pickled, pickled, pickle.dumps(unit))
-        except BrokenProcessPool:  # a worker died since the last look; its unit's future says so
-            self.close()
-            return self._live_pool().submit(gristmill.run_pickled, pickled, pickle.dumps(unit))
+            while True:
+                while len(waiting) < self.workers and (unit := _next(retry, queue)) is not None:
+                    if crashes.get(unit.key, 0) >= CRASHES:
+                        yield unit, run_around_crashes(work, unit)
+                    else:
+                        waiting[self._at_work(pickled, pickle.dumps(unit))] = unit
+                if not waiting:
+                    return
+                for worker in [worker for worker in wait(list(waiting)) if isinstance(worker, Connection)]:
+                    unit = waiting.pop(worker)
+                    try:
+                        result = worker.recv()
+                    except (EOFError, OSError):
+                        worker.close()
+                        crashes[unit.key] = crashes.get(unit.key, 0) + 1
+                        retry.append(unit)
+                        continue
+                    self._idle.append(worker)
+                    yield unit, result if isinstance(result, Commit) else _retried(work, unit, result)
+        finally:
+            for worker in waiting:
+                let_go(worker)
 
-    def _live_pool(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
-        return self._pool
+    def _at_work(self, work: bytes, unit: bytes) -> Worker:
+        """A worker that has been given the unit: an idle one, or a new one."""
+        worker = self._idle.pop() if self._idle else self._new_worker()
+        with suppress(OSError):  # it has died: receiving says so
+            worker.send_bytes(work)
+            worker.send_bytes(unit)
+        return worker
+
+    def _new_worker(self) -> Worker:
+        if self._nursery is not None:
+            try:
+                return self._nursery.worker()
+            except OSError:  # killed; workers that it made live on
+                self._nursery.close()
+        self._nursery = Nursery()
+        return self._nursery.worker()
 
 
 def _retried(work: Work, unit: Unit, failure: BaseException | None = None) -> Commit:

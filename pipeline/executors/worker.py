@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib import import_module
 
+import numpy as np
 import pyarrow as pa
 
 from classifiers.errors import ModelError
@@ -32,6 +33,15 @@ def prepare() -> None:
     _keep_memory()
     import_module("pipeline.blocks.rows")
     import_module("stages.kernels.jsonl")
+
+
+def warm() -> None:
+    """Start Numba, which imports as much again, and load the kernels that nearly every run needs."""
+    from stages.kernels import hashing, json_paths, jsonl
+
+    hashing.hash128(pa.array([""]))
+    paths = json_paths.compile_paths(["text"])
+    jsonl.scan(np.zeros(0, np.uint8), 0, 0, paths, 0, 0, jsonl.make_room(paths, 0))
 
 
 def _keep_memory() -> None:

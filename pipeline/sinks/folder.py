@@ -131,7 +131,7 @@ class NewFile:
             folder.make()
             self._path = folder.file(f".{uuid.uuid4().hex[:12]}.tmp")
         self._handle: Any = open(self._path, "wb", buffering=0) if self._path else tempfile.TemporaryFile()  # noqa: SIM115
-        self.sink = ChecksumSink(self._handle)
+        self.sink = ChecksumSink(self._handle, self._handle.fileno() if self._path else None)
 
     def publish(self, name: str) -> None:
         """Make the file appear, whole and durable, as ``name``."""

@@ -33,7 +33,7 @@ from pipeline.sources.records import (
 from pipeline.sources.streams import DamagedStream, compression_of, open_raw, open_stream, read_head
 from stages.kernels import jsonl as kernel
 from stages.kernels.byte_runs import PAD
-from stages.kernels.json_paths import Paths, compile_paths
+from stages.kernels.json_paths import Paths, compile_paths, split_path
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")
 COMPRESSED = (".gz", ".zst", ".zstd", ".lz4", ".bz2", ".xz")
@@ -114,6 +114,8 @@ def _check_text(file: FoundFile, config: JsonlConfig) -> None:
         pass  # reading the partition quarantines it
     finally:
         stream.close()
+    if _begins_with_text(bytes(head[:have]), config.text):
+        return
     paths = compile_paths([config.text])
     room = kernel.make_room(paths, _HEAD_BYTES)
     lines = kernel.scan(np.frombuffer(head, np.uint8), 0, head.rfind(b"\n", 0, have) + 1, paths, 0, 2**62, room)
@@ -125,6 +127,17 @@ def _check_text(file: FoundFile, config: JsonlConfig) -> None:
             where=file.uri,
             remedy=f"set `text` to the path of the text; the first record's keys are {', '.join(keys)}",
         )
+
+
+def _begins_with_text(head: bytes, path: str) -> bool:
+    """Whether the first record has a text, told without the kernel: starting Numba takes longer than all of a plan."""
+    try:
+        value = json.loads(head.partition(b"\n")[0])
+        for key in split_path(path):
+            value = value[key]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return isinstance(value, str)
 
 
 def _split_file(source: str, file: FoundFile, config: JsonlConfig) -> Iterator[Partition]:

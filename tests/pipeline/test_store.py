@@ -13,6 +13,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import store as store_module
 from pipeline.errors import StoreError
 from pipeline.storage import Folder
 from pipeline.store import FORMAT_VERSION, Attempt, BlockStore, ChecksumSink, Commit, DataFile
@@ -90,6 +91,19 @@ def test_short_writes_are_continued(chunks: list[bytes], at_most: int) -> None:
     whole = b"".join(chunks)
     assert bytes(taken) == whole
     assert (sink.tell(), sink.checksum()) == (len(whole), xxhash.xxh3_128_hexdigest(whole))
+
+
+def test_a_long_file_is_on_its_way_before_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is given what was written, each byte once and in order; what is left the flush at the end takes."""
+    begun: list[tuple[int, int]] = []
+    monkeypatch.setattr(store_module, "_WRITEBACK_BYTES", 10)
+    monkeypatch.setattr(store_module, "begin_writeback", lambda _, offset, size: begun.append((offset, size)))
+    attempt = Attempt(store_in(tmp_path), "u1")
+    with attempt.create("docs") as sink:
+        for size in (4, 7, 30, 9):
+            sink.write(bytes(size))
+    assert begun == [(0, 11), (11, 30)]
+    assert attempt.commit([], {}, {}).files["docs"].bytes == 50
 
 
 def test_attempts_do_not_disturb_each_other(tmp_path: Path) -> None:

@@ -252,6 +252,13 @@ def test_a_text_path_that_no_record_has(tmp_path: Path) -> None:
     assert (len(mixed.rows), len(mixed.quarantined)) == (1, 10)
 
 
+@pytest.mark.parametrize("content", [b"", b"[", b"3", b'{"a": 3}', b'{"a": {"b.c": null}}', b'{"a": {"b": "x"}}'])
+def test_a_first_record_with_text_needs_no_kernel(content: bytes) -> None:
+    """It is told by a look at the path, as the kernel would; anything else is left to the kernel."""
+    assert jsonl._begins_with_text(b'{"a": {"b.c": "x"}}\nrest', "a.b\\.c")
+    assert not jsonl._begins_with_text(content + b"\nrest", "a.b\\.c")
+
+
 def test_a_file_that_changes(tmp_path: Path) -> None:
     """A file that has grown since it was split stops the run, because its ranges no longer fit."""
     file = write(tmp_path, dump(RECORDS))
