@@ -1,6 +1,6 @@
 """Whether near deduplication grows as it says: time, disk and memory at several sizes, beside the formula of ``plan``.
 
-    python -m benchmarks.dedup_scale FOLDER [--documents 100000 300000 1000000] [--rounds]
+    python -m benchmarks.dedup_scale FOLDER [--documents 100000 300000 1000000] [--rounds] [--copies]
     python -m benchmarks.dedup_scale --estimate
 
 Documents are 3 to 6 paragraphs drawn by a seed from the articles and novels (GRISTMILL_DATA), about 1.3 kB; 30 % are
@@ -10,6 +10,7 @@ and is removed afterwards. For each phase: processor seconds, bytes left in the 
 the process had before, each with what :func:`pipeline.pilot.dedup.dedup_estimate` says for as many documents, records,
 lanes and candidates. The peak counts mapped files as far as they were read; the system takes these back when it wants.
 
+With ``--copies`` all documents are copies of one, so that every bucket, the star and the component have them all.
 ``--estimate`` prints the worked example of the docs: 96 snapshots of Common Crawl on 50 nodes, by the same formula.
 """
 
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +88,10 @@ def _edited(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def write(root: Path, count: int, memory: int) -> str:
+def write(root: Path, count: int, memory: int, copies: bool) -> str:
     """Write the corpus and a recipe; returns the recipe's path."""
     (root / "in").mkdir(parents=True)
-    texts = enumerate(corpus(count))
+    texts = enumerate(repeat(next(corpus(1)), count) if copies else corpus(count))
     for number in range(-(-count // FILE_ROWS)):
         with open(root / "in" / f"{number:04d}.jsonl", "w") as out:
             for index, text in texts:
@@ -230,6 +232,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--documents", type=int, nargs="+", default=[100_000, 300_000, 1_000_000])
     parser.add_argument("--rounds", action="store_true", help="find components on disk")
+    parser.add_argument("--copies", action="store_true", help="of one document")
     parser.add_argument("--estimate", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -243,7 +246,7 @@ def main() -> None:
     else:
         for count in options.documents:
             root = options.folder / str(count)
-            recipe = write(root, count, memory)
+            recipe = write(root, count, memory, options.copies)
             size = sum(file.stat().st_size for file in (root / "in").iterdir())
             command = [sys.executable, "-m", "benchmarks.dedup_scale", "--one", recipe]
             command += ["--rounds"] if options.rounds else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -28,9 +28,10 @@ from pipeline.blocks.near.components import (
 )
 from pipeline.blocks.near.rounds import SpreadWork, StarUnit, StarWork
 from pipeline.blocks.near.verify import CARRIED_ORDER, EDGE_ORDER, GatherWork, JoinUnit, VerifyWork, rows_to_join
+from pipeline.blocks.partition_list import PartitionList
 from pipeline.blocks.reading import BlockUnit, Patches
 from pipeline.blocks.sketch import SIGNATURES, SketchWork
-from pipeline.blocks.sorted_runs import KeyRange, ranges_of
+from pipeline.blocks.sorted_runs import ROLE, KeyRange, part_files, ranges_of
 from pipeline.blocks.sorted_runs import Run as SortedRun
 from pipeline.blocks.work import Unit, Work
 from pipeline.earlier import earlier_partitions
@@ -39,6 +40,8 @@ from pipeline.plan import Block, CorpusBlock
 from pipeline.store import Commit
 from stages.contract import ADDRESS
 
+PHASES_VERSION = 2
+"""Raised when phases after the sketches decide otherwise on the same sketches."""
 Runs = tuple[SortedRun, ...]
 U = TypeVar("U")
 
@@ -59,50 +62,55 @@ class CorpusPhases:
 
     def run(self, units: Sequence[BlockUnit]) -> dict[int, tuple[Patches, str]]:
         """Partition number → its patches and their digest, for partitions that have any."""
-        whole = digest([sorted(unit.key for unit in units), _sizes()])[:24]
+        whole = digest([[unit.key for unit in units], _sizes(), PHASES_VERSION])[:24]
         by = self.block.spec.record_order
         sketches = self._phase("sketch", SketchWork(self.block.name, self.block.store, self.block.spec), units)
         earlier = earlier_partitions(self.block.earlier, {unit.number for unit in units}, by)
         records = self._merged(
             [*self._runs(sketches, by), *(partition.records for partition in earlier)], f"{whole}-records"
         )
-        numbers = frozenset(partition.number for partition in earlier)
-        link = LinkWork(self.block.name, self.block.store, self.block.spec, records, numbers)
+        signatures = {partition.number: partition.signatures for partition in earlier}
+        signatures |= self._signatures(units, sketches)
+        numbers = [*(partition.number for partition in earlier), *(unit.number for unit in units)]
+        partitions = PartitionList.write(self.block.store.folder.child("partitions"), numbers, signatures)
+        link = LinkWork(self.block.name, self.block.store, self.block.spec, records, partitions, len(earlier))
         linked = self._phase("link", link, link_units(records, whole))
         if self.block.spec.stage.verify is not None:
-            signatures = {
-                unit.number: SortedRun.of(self.block.store, commit, (ADDRESS,), SIGNATURES)
-                for unit, commit in zip(units, sketches, strict=True)
-            }
-            signatures |= {partition.number: partition.signatures for partition in earlier}
-            linked = self._verified(signatures, linked, whole)
-        relations = tuple(commit.files["relations"] for commit in linked if commit.files["relations"].rows)
+            linked = self._verified(partitions, rows_to_join(list(signatures.values())), linked, whole)
+        files = [commit.files[role] for commit in linked for role in part_files(commit, corpus.RELATIONS)]
+        relations = tuple(file for file in files if file.rows)
         known = {f"{one.number:010x}": (one.folder, one.was) for one in earlier}
         resolve = ResolveWork(self.block.name, self.block.store, self.block.spec, relations, known)
         return self._resolved(units, resolve, whole) if relations else {}
 
-    def _verified(self, signatures: Mapping[int, SortedRun], linked: Sequence[Commit], whole: str) -> list[Commit]:
-        """From candidates to relations; no commits where no pair is similar enough."""
+    def _signatures(self, units: Sequence[BlockUnit], sketches: Sequence[Commit]) -> dict[int, SortedRun]:
+        """Of each partition by number; none where the stage has none."""
+        if self.block.spec.stage.verify is None:
+            return {}
+        store, pairs = self.block.store, zip(units, sketches, strict=True)
+        return {unit.number: SortedRun.of(store, sketch, (ADDRESS,), SIGNATURES) for unit, sketch in pairs}
+
+    def _verified(self, partitions: PartitionList, rows: int, linked: Sequence[Commit], whole: str) -> list[Commit]:
+        """From candidates to relations; no commits where no pair is similar enough. ``rows``: that a task joins."""
         candidates = self._merged(self._runs(linked, CANDIDATE_ORDER), f"{whole}-candidates", unique=True)
         if not any(run.rows for run in candidates):
             return []
-        rows = rows_to_join(signatures)
-        gather = GatherWork(self.block.name, self.block.store, candidates, signatures)
+        gather = GatherWork(self.block.name, self.block.store, candidates, partitions)
         gathered = self._phase("gather", gather, _ranged(JoinUnit, candidates, rows, f"{whole}-gather"))
         carried = self._merged(self._runs(gathered, CARRIED_ORDER), f"{whole}-carried")
-        check = VerifyWork(self.block.name, self.block.store, self.block.spec, carried, signatures)
+        check = VerifyWork(self.block.name, self.block.store, self.block.spec, carried, partitions)
         verified = self._phase("verify", check, _ranged(JoinUnit, carried, rows, f"{whole}-verify"))
         edges = [run for run in self._runs(verified, EDGE_ORDER) if run.rows]
-        return self._claimed(edges, whole) if edges else []
+        return self._claimed(edges, partitions, whole) if edges else []
 
-    def _claimed(self, edges: Sequence[SortedRun], whole: str) -> list[Commit]:
+    def _claimed(self, edges: Sequence[SortedRun], partitions: PartitionList, whole: str) -> list[Commit]:
         fits = sum(run.rows for run in edges) * EDGE_BYTES <= self.memory_bytes
         links = self._in_memory(edges, whole) if fits else self._by_rounds(edges, whole)
         label = LabelWork(self.block.name, self.block.store, links)
         asked = [EdgesUnit(f"{whole}-label-{index:06d}", run) for index, run in enumerate(edges)]
         labelled = self._runs(self._phase("label", label, asked), LABELLED_ORDER)
         chosen = self._merged(labelled, f"{whole}-labelled")
-        claim = ClaimWork(self.block.name, self.block.store, chosen)
+        claim = ClaimWork(self.block.name, self.block.store, chosen, partitions)
         return self._phase("claim", claim, _ranged(ClaimUnit, chosen, claims.CLAIM_ROWS, f"{whole}-claim"))
 
     def _in_memory(self, edges: Sequence[SortedRun], whole: str) -> Runs:
@@ -129,9 +137,9 @@ class CorpusPhases:
 
     def _resolved(self, units: Sequence[BlockUnit], work: ResolveWork, whole: str) -> dict[int, tuple[Patches, str]]:
         found = {}
-        for commit in self._phase(
-            "resolve", work, resolve_units([(unit.number, unit.file.rows) for unit in units], whole)
-        ):
+        relations = sum(file.rows for file in work.relations)
+        asked = resolve_units([(unit.number, unit.file.rows) for unit in units], relations, whole)
+        for commit in self._phase("resolve", work, asked):
             patches = Patches(self.block.store, commit.files["patches"])
             for number, checksum in commit.facts["digests"].items():
                 found[int(number, 16)] = (patches, checksum)
@@ -141,7 +149,8 @@ class CorpusPhases:
         return self.engine.phase(kind, self.block.name, self.block, work, units)
 
     def _runs(self, commits: Sequence[Commit], by: tuple[str, ...]) -> Runs:
-        return tuple(SortedRun.of(self.block.store, commit, by) for commit in commits)
+        store = self.block.store
+        return tuple(SortedRun.of(store, one, by, role) for one in commits for role in part_files(one, ROLE))
 
     def _merged(self, runs: Sequence[SortedRun], key: str, unique: bool = False) -> Runs:
         """The runs, merged until there are no more than :data:`FAN_IN`."""
@@ -154,7 +163,8 @@ class CorpusPhases:
 
 def _sizes() -> list[int]:
     """What decides, with the partitions, which range a numbered unit covers: part of its key, as releases change it."""
-    return [corpus.LINK_ROWS, corpus.RESOLVE_ROWS, verify.JOIN_BYTES, rounds.ROUND_ROWS, claims.CLAIM_ROWS, FAN_IN]
+    sizes = [corpus.LINK_ROWS, corpus.BUCKET_ROWS, corpus.RESOLVE_ROWS]
+    return [*sizes, verify.JOIN_BYTES, verify.EDGE_ROWS, rounds.ROUND_ROWS, claims.CLAIM_ROWS, FAN_IN]
 
 
 def _ranged(make: Callable[[str, KeyRange], U], runs: Runs, rows: int, key: str) -> list[U]:

@@ -1,9 +1,10 @@
 """Earlier runs that a corpus stage compares with: found by the planner, read by the phases, never changed.
 
-Of an earlier run its stored sketches are read, those of all documents that its own corpus stage saw. Partition
-numbers are made of file names, so those of two runs may be the same; the earlier ones get others while they are read.
-Their rows come before all of this run's, whatever the order of survivors says, and pairs of two of them are not
-looked at: they were the earlier run's to judge.
+Of an earlier run its stored sketches are read. They are of all documents that its own corpus stage saw; those that it
+dropped are left out, unless ``against_rows: seen`` asks for them: what is like them only would be lost in both runs.
+Partition numbers are made of file names, so those of two runs may be the same; the earlier ones get others while they
+are read. Their rows come before all of this run's, whatever the order of survivors says, and pairs of two of them are
+not looked at: they were the earlier run's to judge.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from pipeline.errors import GristmillError, RecipeError, RunNotFound, StoreError
 from pipeline.fingerprint import digest
 from pipeline.recipe.loader import load_recipe_text
 from pipeline.recipe.model import Recipe, StageUse
-from pipeline.runs import Run, RunBlock, load_run
+from pipeline.runs import Run, RunBlock, load_run, stored_block
 from pipeline.storage import Folder
-from pipeline.store import BlockStore, Commit
+from pipeline.store import BlockStore, Commit, DataFile
 from stages.contract import ADDRESS, ORDINAL_BITS
 
 NUMBER_BITS = 64 - ORDINAL_BITS
@@ -29,20 +30,32 @@ NUMBER_BITS = 64 - ORDINAL_BITS
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """The sketches of an earlier run. ``identity``: of what is in them."""
+    """The sketches of an earlier run, and the units that resolved which rows go, if these are left out.
+
+    ``identity``: of what is in them.
+    """
 
     folder: str
     store: BlockStore
     units: tuple[str, ...]
     fingerprint: str
+    resolved: tuple[str, ...] = ()
 
     @property
     def identity(self) -> list[Any]:
-        return [self.fingerprint, digest(sorted(self.units))]
+        return [self.fingerprint, digest(sorted(self.units)), digest(self.resolved)]
 
     def commits(self) -> list[Commit]:
         """The commits of its sketches, in their order."""
         return list(self.store.read_many(self.units))
+
+    def patches(self) -> dict[int, DataFile]:
+        """Partition number → the file that says which of its rows go, for partitions in which some may."""
+        return {
+            int(number, 16): commit.files["patches"]
+            for commit in self.store.read_many(self.resolved)
+            for number in commit.facts["digests"]
+        }
 
 
 @dataclass(frozen=True)
@@ -76,9 +89,19 @@ def _earlier_run(folder: str, spec: CorpusSpec, where: str) -> EarlierRun:
     except GristmillError as error:
         raise RecipeError(f"{folder}: {error.message}", where=where, remedy=error.remedy) from error
     block = _sketches(run, recipe, spec, where)
-    from pipeline.reports.stored_run import block_folder
+    resolved = () if getattr(spec.config, "against_rows", "seen") == "seen" else _resolved(run, block.name, where)
+    return EarlierRun(folder, stored_block(run, block), block.units, block.fingerprint, resolved)
 
-    return EarlierRun(folder, BlockStore(Folder(block_folder(run.folder, block.store))), block.units, block.fingerprint)
+
+def _resolved(run: Run, stage: str, where: str) -> tuple[str, ...]:
+    """The units that resolved which rows the stage drops; none where it found no copies."""
+    for block in run.blocks_of("resolve"):
+        if block.name == stage:
+            return block.units
+    if run.status != "finished":
+        remedy = "run it to its end, or take all rows that it saw with `against_rows: seen`"
+        raise RecipeError(f"run {run.name} did not come to the end of {stage}", where=where, remedy=remedy)
+    return ()
 
 
 def _sketches(run: Run, recipe: Recipe, spec: CorpusSpec, where: str) -> RunBlock:
@@ -105,11 +128,9 @@ def _sketches(run: Run, recipe: Recipe, spec: CorpusSpec, where: str) -> RunBloc
 
 def _columns(run: Run, stage: str) -> list[str]:
     """Columns of the documents that a corpus stage of the run saw; none where it saw no documents."""
-    from pipeline.reports.stored_run import block_folder
-
     seen = takewhile(lambda block: (block.kind, block.name) != ("sketch", stage), run.blocks)
     for block in reversed([block for block in seen if block.kind == "rows"]):
-        store = BlockStore(Folder(block_folder(run.folder, block.store)))
+        store = stored_block(run, block)
         for commit in store.read_many(block.units[:1]):
             return list(store.open(commit.files["docs"]).schema.names)
     return []
@@ -123,13 +144,14 @@ def earlier_partitions(runs: Sequence[EarlierRun], own: Collection[int], by: tup
     taken = set(own)
     found = []
     for run in runs:
+        patches = run.patches()
         for commit in run.commits():
             was = _number(commit, run)
             number = int(digest([run.identity, commit.unit])[: NUMBER_BITS // 4], 16)
             while number in taken:
                 number = (number + 1) % (1 << NUMBER_BITS)
             taken.add(number)
-            records = SortedRun.of(run.store, commit, by)
+            records = replace(SortedRun.of(run.store, commit, by), patches=patches.get(was))
             signatures = SortedRun.of(run.store, commit, (ADDRESS,), SIGNATURES)
             moved = (was, number)
             found.append(

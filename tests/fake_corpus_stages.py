@@ -35,6 +35,8 @@ class NearConfig(StageConfig):
     """Sketches with another salt cannot be compared."""
     against: list[str] = measure([])
     """Earlier runs."""
+    against_rows: str = measure("kept")
+    """Which of their rows count."""
 
 
 def numbers(text: str) -> list[int]:

@@ -7,14 +7,16 @@ uint64, the most significant one first; ranges are of that one, so its equal val
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.blocks.reading import address_bounds, rows_between
 from pipeline.store import ArrowSink, Attempt, BlockStore, Commit, DataFile
 from stages.contract import ADDRESS, ORDINAL_BITS
 
@@ -33,6 +35,7 @@ class Run:
 
     ``keys``: evenly spaced ones of all rows, for choosing ranges. ``moved``: (number in the file, number to be read) of
     the partition of an earlier run whose rows these are; its ranks are then before those of all other runs.
+    ``patches``: what the earlier run decided about that partition; rows that it drops are left out.
     """
 
     store: BlockStore
@@ -41,6 +44,7 @@ class Run:
     by: tuple[str, ...] = KEY_ORDER
     keys: tuple[int, ...] = ()
     moved: tuple[int, int] | None = None
+    patches: DataFile | None = None
 
     @property
     def rows(self) -> int:
@@ -49,8 +53,18 @@ class Run:
     @staticmethod
     def of(store: BlockStore, commit: Commit, by: tuple[str, ...] = KEY_ORDER, role: str = ROLE) -> Run:
         """The run of a commit, written by :func:`write_run` or :func:`write_sorted`."""
-        facts = commit.facts if role == ROLE else commit.facts[role]
+        facts = commit.facts.get(role, commit.facts)
         return Run(store, commit.files[role], tuple(facts["first_keys"]), by, tuple(facts.get("keys", ())))
+
+
+def part_role(role: str, number: int) -> str:
+    """The role of one of several files: that of the first one has no number."""
+    return f"{role}{number}" if number else role
+
+
+def part_files(commit: Commit, role: str) -> list[str]:
+    """Roles of the files that a unit wrote under :func:`part_role`, in their order."""
+    return [name for name in (part_role(role, number) for number in range(len(commit.files))) if name in commit.files]
 
 
 @dataclass(frozen=True)
@@ -88,21 +102,21 @@ def write_run(sink: ArrowSink, records: Iterator[pa.RecordBatch], key: str = KEY
     rows = 0
 
     def flush() -> None:
-        nonlocal rows
-        batch = pa.concat_batches(waiting)
-        head, rest = batch.slice(0, BATCH_ROWS), batch.slice(BATCH_ROWS)
-        first_keys.append(int(head.column(key)[0].as_py()))
-        sink.write(head)
-        waiting[:] = [rest] if rest.num_rows else []
-        rows = rest.num_rows
+        batch = waiting[0] if len(waiting) == 1 else pa.concat_batches(waiting)
+        first_keys.append(int(batch.column(key)[0].as_py()))
+        sink.write(batch)
+        waiting.clear()
 
     for batch in records:
-        if batch.num_rows:
-            waiting.append(batch)
-            rows += batch.num_rows
-        while rows >= BATCH_ROWS:
-            flush()
-    while rows:
+        start = 0
+        while start < batch.num_rows:
+            piece = batch.slice(start, BATCH_ROWS - rows)  # slices, because a copy of what is left would be quadratic
+            waiting.append(piece)
+            start, rows = start + piece.num_rows, rows + piece.num_rows
+            if rows == BATCH_ROWS:
+                flush()
+                rows = 0
+    if rows:
         flush()
     return first_keys
 
@@ -119,7 +133,9 @@ def read_range(runs: Sequence[Run], wanted: KeyRange) -> pa.RecordBatch | None:
     parts = [part for run in runs for part in slices(run, wanted)]
     if not parts:
         return None
-    return sort_records(pa.concat_batches(parts), runs[0].by)
+    records = pa.concat_batches(parts)
+    del parts  # a third of what a task holds
+    return sort_records(records, runs[0].by)
 
 
 def slices(run: Run, wanted: KeyRange) -> Iterator[pa.RecordBatch]:
@@ -127,7 +143,10 @@ def slices(run: Run, wanted: KeyRange) -> Iterator[pa.RecordBatch]:
     if not run.rows:
         return
     if run.moved is not None:
-        yield from (_moved(piece, run.moved) for piece in slices(replace(run, moved=None), _before_move(run, wanted)))
+        for piece in slices(replace(run, moved=None), _before_move(run, wanted)):
+            kept = piece if run.patches is None else _kept(piece, _dropped(run.store, run.patches, run.moved[0]))
+            if kept.num_rows:
+                yield _moved(kept, run.moved)
         return
     first = max(0, int(np.searchsorted(np.array(run.first_keys, np.uint64), np.uint64(wanted.low))) - 1)
     reader = run.store.open(run.file)
@@ -152,6 +171,17 @@ def _before_move(run: Run, wanted: KeyRange) -> KeyRange:
     return KeyRange(was + low, was + high)
 
 
+@lru_cache(maxsize=128)
+def _dropped(store: BlockStore, patches: DataFile, number: int) -> npt.NDArray[np.uint64]:
+    """Addresses of a partition's rows that an earlier run drops, sorted."""
+    decided = rows_between(store, patches, *address_bounds(number, number))
+    return decided.column(ADDRESS).to_numpy()[decided.column("drop").to_numpy(zero_copy_only=False)]
+
+
+def _kept(piece: pa.RecordBatch, dropped: npt.NDArray[np.uint64]) -> pa.RecordBatch:
+    return piece.filter(pa.array(~np.isin(piece.column(ADDRESS).to_numpy(), dropped)))
+
+
 def _moved(piece: pa.RecordBatch, moved: tuple[int, int]) -> pa.RecordBatch:
     """Rows of an earlier run: with another partition number, and a rank without its highest bit."""
     was, now = (np.uint64(number << ORDINAL_BITS) for number in moved)
@@ -162,7 +192,9 @@ def _moved(piece: pa.RecordBatch, moved: tuple[int, int]) -> pa.RecordBatch:
     return piece
 
 
-def rows_of(runs: Mapping[int, Run], numbers: npt.NDArray[np.int64], keys: npt.NDArray[np.uint64]) -> pa.RecordBatch:
+def rows_of(
+    run_of: Callable[[int], Run], numbers: npt.NDArray[np.int64], keys: npt.NDArray[np.uint64]
+) -> pa.RecordBatch:
     """The rows of sorted, distinct keys, each in the run of its number; numbers ascend. Reads each batch once.
 
     Raises KeyError for a key that is not there.
@@ -170,7 +202,7 @@ def rows_of(runs: Mapping[int, Run], numbers: npt.NDArray[np.int64], keys: npt.N
     parts = []
     first = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]])
     for start, end in zip(first, np.r_[first[1:], len(numbers)], strict=True):
-        asked, run = keys[start:end], runs[int(numbers[start])]
+        asked, run = keys[start:end], run_of(int(numbers[start]))
         for piece in slices(run, KeyRange(int(asked[0]), int(asked[-1]) + 1)):
             there = piece.column(run.by[0]).to_numpy()
             places = np.flatnonzero(np.isin(there, asked, assume_unique=True))

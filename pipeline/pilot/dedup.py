@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.blocks.corpus import LINK_ROWS
+from pipeline.blocks.corpus import BUCKET_ROWS, LINK_ROWS
 from pipeline.blocks.merging import FAN_IN
 from pipeline.blocks.near.claims import CLAIM_ROWS
 from pipeline.blocks.near.components import EDGE_BYTES
@@ -30,6 +30,8 @@ LABELLED_BYTES = 44
 RELATION_BYTES = 20
 COPIES = 4
 """Times that a task holds what it reads: as read, in one piece, its order, sorted."""
+LINK_COPIES = 6
+"""The same for a link task, which holds pairs too: two for a record where all records are in buckets."""
 ROUNDS = 6
 """Rounds of large-star and small-star; 4 were seen on clusters of edited pages, 11 on a chain of 2,000."""
 
@@ -88,10 +90,10 @@ def dedup_estimate(
              + what is read by ranges and has more than 128 files, again for each further power of 128:
                sketches' records (a file a partition), candidates (a link task), candidates with a signature and
                labelled pairs (a gather task)
-        memory = max(4 · 24 · min(2 M, b D),                     link
+        memory = max(6 · 24 · min(2.5 M, b D),                   link
                      4 · min(64 MiB, (24 + 4 l) C),              gather, verify
                      128 V while that is at most memory_bytes,   components, else 5 · 16 · min(4 M, 2 V) a round
-                     4 · 44 · min(2 M, V))                       claim; more for a single larger component
+                     4 · 44 · min(2 M, V))                       claim, or all pairs of one larger component
 
     ``bands`` and ``lanes`` are means where documents differ: lanes = signature bytes / 4.
     """
@@ -117,7 +119,7 @@ def dedup_estimate(
         "resolve": RELATION_BYTES * MEMBERS * verified,
     }
     memory = max(
-        COPIES * RECORD_BYTES * min(LINK_ROWS, bands * documents),
+        LINK_COPIES * RECORD_BYTES * min(LINK_ROWS + BUCKET_ROWS, bands * documents),
         COPIES * min(JOIN_BYTES, carried),
         EDGE_BYTES * verified if in_memory else (COPIES + 1) * LINK_FILE_BYTES * min(ROUND_ROWS, 2 * verified),
         COPIES * LABELLED_BYTES * min(CLAIM_ROWS, verified),

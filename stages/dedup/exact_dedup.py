@@ -4,8 +4,9 @@ The key is a 128-bit hash of the text as it stands at this point of the recipe, 
 that differ in line ends or Unicode form are to be found. By chance two of 10 billion different documents share
 a key with probability 1.5e-19; the hash is not meant to withstand somebody who constructs collisions.
 
-Which copy stays: that of the source named first in ``prefer``, then the one with the lowest address, which
-depends on file names and positions alone. The survivor gets the number of copies as ``cluster_size``.
+Which copy stays: that of the source named first in ``prefer``, then the first one in the recipe's order: sources as
+they are listed, files by name, documents as they stand there, however files are split. The survivor gets the number of
+copies as ``cluster_size``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class ExactDedup(StageConfig):
     """Copies are looked for among rows that agree in these columns (``[source]``, ``[snapshot]``), or among ``all``.
     Left out: within a snapshot where rows have that column, else among all."""
     prefer: list[str] = measure([])
-    """Sources whose copy stays, best first; sources not named come last."""
+    """Sources whose copy stays, best first; those not named come last, in the recipe's order."""
 
 
 def sketch(batch: pa.RecordBatch, config: ExactDedup) -> pa.RecordBatch:

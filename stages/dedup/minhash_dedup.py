@@ -6,11 +6,11 @@ overlap; bands of the signature are keys, and documents that share a key are com
 bands of 8, Penedo et al. 2024.
 
 Other than in the usual pipelines a shared key is not yet a match. In each bucket every document is compared with the
-best one by ``survivor`` and with the next better one, and pairs below ``threshold`` are forgotten *before* clusters are
-made, so that pages that share a banner, or a chain of pages, each like the next only, are not wiped for the first of
-them. Within a cluster, best first, a document that nobody claimed survives and claims those that were verified against
-it: what goes is similar to what stays for it, and no cluster loses all. The survivor gets the number of documents that
-it stands for as ``cluster_size``.
+best one by ``survivor`` and, where there are no more than 500,000, with the next better one. Pairs below ``threshold``
+are forgotten *before* clusters are made, so that pages that share a banner, or a chain of pages, each like the next
+only, are not wiped for the first of them. Within a cluster, best first, a document that nobody claimed survives and
+claims those that were verified against it: what goes is similar to what stays for it, and no cluster loses all. The
+survivor gets the number of documents that it stands for as ``cluster_size``.
 
 What this finds is a matter of chance, in both of its steps: :func:`forecast` has the probabilities for the settings,
 :mod:`stages.dedup.lsh` the mathematics. Documents with fewer units than a shingle are compared for equality (of units,
@@ -76,8 +76,8 @@ class MinHashDedup(StageConfig):
     survivor: list[str] = measure(["longest"], max_length=MOST_CRITERIA)
     """What makes a copy the best, in order: ``longest``, ``shortest``, ``newest``, ``oldest``, ``prefer``, ``first``,
     or a numeric column or a signal (``quality.score``): the highest is the best, with ``-`` before it the lowest.
-    Equals go by the hash of their content; beyond two criteria, and with ``first`` at the end, by address, which the
-    names of files decide."""
+    Equals go by the hash of their content; copies of each other, and all equals with ``first`` at the end, by their
+    order in the recipe: sources as they are listed, files by name, documents as they stand there."""
     prefer: list[str] = measure([])
     """Sources whose copy stays, best first; comes before ``survivor`` unless that says where."""
     short: Literal["exact", "skip"] = measure("exact")
@@ -86,6 +86,9 @@ class MinHashDedup(StageConfig):
     """Draws the permutations. Sketches with different seeds cannot be compared."""
     against: list[str] = measure([])
     """Folders of earlier runs; what is near a document of theirs goes. They are read and not changed."""
+    against_rows: Literal["kept", "seen"] = measure("kept")
+    """Which documents of earlier runs count: those that this stage left there, or all that it saw. With ``seen`` what
+    is like a dropped document only goes too, though neither corpus has its text."""
 
     @model_validator(mode="after")
     def _consistent(self) -> MinHashDedup:

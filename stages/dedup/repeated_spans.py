@@ -1,9 +1,10 @@
 """Lines and paragraphs that stand in a corpus more than once: what ``line_dedup`` and ``paragraph_dedup`` share.
 
 Every segment of every document has a record: the hash of what it says and of its scope, and where it stands. Of a
-segment that occurs as often as ``copies`` says, the first occurrence stays (or none), by source, then address, then
-place; all others are cut, the documents stay. After CCNet (Wenzek et al. 2020, arXiv 1911.00359, section 3.1), which
-finds its repeated paragraphs, lines in fact, within a share of a snapshot; here within whatever the scope says.
+segment that occurs as often as ``copies`` says, the first occurrence stays (or none): by ``prefer``, then in the order
+of the recipe's sources, of files by name, and of text. All others are cut, the documents stay. After CCNet (Wenzek et
+al. 2020, arXiv 1911.00359, section 3.1), which finds its repeated paragraphs, lines in fact, within a share of a
+snapshot; here within whatever the scope says.
 
 Limits: two different segments have one hash with probability 1.5e-19 among ten billion.
 """
@@ -36,12 +37,12 @@ class RepeatedSpans(StageConfig):
     byte, but for white space around it."""
     min_characters: int = measure(1, ge=1)
     """Shorter segments, counted as they are compared, are left where they are. CCNet looks at all."""
-    copies: int = measure(2, ge=2)
+    copies: int = measure(2, ge=2, le=100_000)
     """A segment that occurs so often is repeated."""
     keep: Literal["first", "none"] = measure("first")
     """Which occurrence stays: the first one, as in CCNet, or none, which is for boilerplate."""
     prefer: list[str] = measure([])
-    """Sources whose occurrence counts as first, best first; sources not named come last."""
+    """Sources whose occurrence counts as first, best first; those not named come last, in the recipe's order."""
 
 
 def sketch(batch: pa.RecordBatch, config: RepeatedSpans, *, paragraphs: bool) -> pa.RecordBatch:

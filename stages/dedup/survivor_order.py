@@ -6,7 +6,8 @@ six digits (lengths below 8 MB to the byte), each of two to four (below 100 kB),
 
 What is equal in all criteria is told apart by the hash of its content, in the bits that are left: 32 of one criterion,
 13 of two, next to none of more. So it does not depend on how files are named and cut into partitions which of two
-equally good documents stays, or who is compared with whom. What is still equal, copies as a rule, goes by address.
+equally good documents stays, or who is compared with whom. What is still equal, copies as a rule, goes by the recipe's
+order: sources as they are listed, files by name, documents as they stand there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ WORDS = ("longest", "shortest", "newest", "oldest", "first", "prefer")
 _FLOAT_BITS = 32
 _MOST_BITS = 31
 _CONTENT_BITS = 13
-"""Kept for the content's hash beside two criteria: one tie in 8,000 goes by address."""
+"""Kept for the content's hash beside two criteria: one tie in 8,000 goes by the recipe's order."""
 _ISO_DATE = r"^\d{4}-\d{2}-\d{2}"
 
 
@@ -47,9 +48,9 @@ def ranks(batch: pa.RecordBatch, criteria: Sequence[str], prefer: Sequence[str])
     """uint64[rows] below 2**63, smallest best, by the criteria in their order.
 
     ``longest`` and ``shortest`` (bytes of the text), ``newest`` and ``oldest`` (day of the ISO date; no date is the
-    worst), ``prefer`` (place of the source in that list), ``first`` (nothing: the address decides), or a numeric column
-    or signal: the highest is the best, with ``-`` before it the lowest; null and NaN are the worst. Without ``first``
-    the last bits are of the content's hash. Raises ValueError for a column without numbers.
+    worst), ``prefer`` (place of the source in that list), ``first`` (nothing: the recipe's order decides), or a numeric
+    column or signal: the highest is the best, with ``-`` before it the lowest; null and NaN are the worst. Without
+    ``first`` the last bits are of the content's hash. Raises ValueError for a column without numbers.
     """
     source_bits = len(prefer).bit_length() if "prefer" in criteria else 0
     others = len([name for name in criteria if name not in ("prefer", "first")])

@@ -1,8 +1,8 @@
 """Of documents with the same URL one stays: what a crawl has fetched twice, under the same spelling or another.
 
 URLs are compared in the form of :mod:`stages.kernels.urls`. Rows without a URL pass by. Which one stays: that of the
-source named first in ``prefer``, then the last or first by date, then the one with the lowest address. The survivor
-gets the number of rows as ``cluster_size``.
+source named first in ``prefer``, then the last or first by date, then the first one in the recipe's order: sources as
+they are listed, files by name, documents as they stand there. The survivor gets the number of rows as ``cluster_size``.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class UrlDedup(StageConfig):
     """Copies are looked for among rows that agree in these columns (``[source]``, ``[snapshot]``), or among ``all``.
     Left out: within a snapshot where rows have that column, else among all."""
     prefer: list[str] = measure([])
-    """Sources whose row stays, best first; sources not named come last."""
+    """Sources whose row stays, best first; those not named come last, in the recipe's order."""
     keep: Literal["newest", "oldest", "first"] = measure("first")
-    """By the column ``date``, rows without a date last; ``first``: by the order of the files."""
+    """By the column ``date``, rows without a date last; ``first``: by the recipe's order."""
 
 
 def sketch(batch: pa.RecordBatch, config: UrlDedup) -> pa.RecordBatch:

@@ -5,7 +5,7 @@ has two edges at most. The first makes a star around the row that is to survive,
 rows of a bucket are alike. The second finds rows that are alike but unlike the centre, into whose bucket they came by
 chance or for a banner: without it 0.9 % of the planted pairs of similarity .8 to .9 that shared a key were never
 compared, and with it 0.1 % (``python -m benchmarks.near_recall``). Buckets of up to three rows give all their pairs.
-Rows go by rank, so that where that tells them apart it does not matter which addresses they have.
+Rows go by rank, then address, which is their place in the recipe's order.
 """
 
 from __future__ import annotations
@@ -50,4 +50,6 @@ def star_edges(key: UInt64s, address: UInt64s, rank: UInt64s) -> tuple[UInt64s, 
     """
     centre, member = np.empty(2 * len(key), np.uint64), np.empty(2 * len(key), np.uint64)
     found = _star_edges(key, address, rank, centre, member)
-    return centre[:found].copy(), member[:found].copy()
+    for ends in (centre, member):
+        ends.resize(found, refcheck=False)
+    return centre, member

@@ -29,7 +29,7 @@ from pipeline.reports.report import read_report
 from pipeline.reports.stored_run import Phase, StoredRun
 from pipeline.reports.table import print_report
 from pipeline.reports.why import CorpusStory, tell
-from pipeline.runs import Run, data_checksums, run_books
+from pipeline.runs import Run, data_checksums, load_run, run_books
 from pipeline.store import Commit
 from tests import fake_corpus_stages, fake_stages
 from tests.pipeline.blocks.near.test_near import drawn
@@ -352,6 +352,35 @@ def test_the_survivor_of_an_earlier_run_can_be_found(earlier: Run, tmp_path: Pat
     [survivor, *others], size = members(StoredRun.open(found.folder), "fake_near", row["survivor"])
     assert survivor.document.source == f"news of {earlier.folder}" and survivor.document.id.endswith("1-0")
     assert size == row["cluster_size"] == 2 and [member.document.address for member in others] == [row["_address"]]
+
+
+@pytest.mark.parametrize("memory", [1, 2**31])
+def test_what_an_earlier_run_dropped_is_no_reason(tmp_path: Path, memory: int) -> None:
+    """A text that is like a dropped document only stays, because no corpus has it; with ``seen`` it goes."""
+    (tmp_path / "earlier").mkdir()
+    earlier = run(write(tmp_path / "earlier", ["1 2 3 4", "1 2 3 4 5"]))
+    texts = ["1 2 3 4 5 6 7", "1 2 3 4 9", "1 2 3 4 5", "71 72"]
+    for rows, left in (("kept", ["1 2 3 4 5 6 7", "71 72"]), ("seen", ["71 72"])):
+        (tmp_path / rows).mkdir()
+        settings = f'threshold: 0.7, smallest: size.bytes, against: ["{earlier.folder}"], against_rows: {rows}'
+        found = run(write(tmp_path / rows, texts, f"fake_near: {{{settings}}}", memory))
+        assert exported(tmp_path / rows) == left
+        assert run_books(found).unbalanced() == []
+
+
+def test_an_earlier_run_that_did_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it keeps is not known; what it saw is."""
+    (tmp_path / "earlier").mkdir()
+    recipe = write(tmp_path / "earlier", EARLIER + EARLIER)
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "make_executor", lambda *_: Dying("resolve"))
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe)
+    earlier = load_run(str(tmp_path / "earlier/runs/near"))
+    with pytest.raises(RecipeError, match="did not come to the end of fake_near"):
+        run(later(tmp_path, earlier))
+    run(later(tmp_path, earlier, settings="smallest: size.bytes, against_rows: seen"))
+    assert exported(tmp_path) == ["31 32", "5 6 7 8"]
 
 
 def test_workers_do_not_matter_to_an_earlier_run(earlier: Run, tmp_path: Path) -> None:

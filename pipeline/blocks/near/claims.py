@@ -1,6 +1,6 @@
 """Who stands for whom: the first row that is not yet claimed survives and claims its neighbours, and so on.
 
-First in the order of (rank, address), component by component. So every dropped row was verified to be like the one that
+First in the order of (rank, place), component by component. So every dropped row was verified to be like the one that
 it is dropped for, there is always a survivor, and of a chain in which each is like the next only about a half survives.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.blocks.near.components import LABELLED_ORDER
+from pipeline.blocks.partition_list import PartitionList
 from pipeline.blocks.sorted_runs import KeyRange, Run, read_range, without_repeats
 from pipeline.blocks.work import Unit
 from pipeline.store import Attempt, BlockStore, Commit
@@ -41,6 +42,7 @@ class ClaimWork:
     name: str
     store: BlockStore
     edges: tuple[Run, ...]
+    partitions: PartitionList
 
     def run(self, unit: Unit) -> Commit:
         assert isinstance(unit, ClaimUnit)
@@ -50,14 +52,14 @@ class ClaimWork:
         edges = read_range(self.edges, unit.wanted)
         relations = pa.RecordBatch.from_pylist([], schema=schema)
         if edges is not None:
-            relations = relations_of(without_repeats(edges, LABELLED_ORDER))
+            relations = relations_of(without_repeats(edges, LABELLED_ORDER), self.partitions)
         with attempt.arrow("relations", schema, None) as sink:
             for start in range(0, relations.num_rows, 65536):
                 sink.write(relations.slice(start, 65536))
         return attempt.commit([], {}, {"claim": time.perf_counter() - started})
 
 
-def relations_of(edges: pa.RecordBatch) -> pa.RecordBatch:
+def relations_of(edges: pa.RecordBatch, partitions: PartitionList) -> pa.RecordBatch:
     """Relations by address of edges (centre, member, their ranks, similarity), each given once, of whole components.
 
     Rows that stand for themselves alone have none. O(e log e).
@@ -69,7 +71,7 @@ def relations_of(edges: pa.RecordBatch) -> pa.RecordBatch:
     addresses, first, places = np.unique(np.concatenate(ends), return_index=True, return_inverse=True)
     rank = np.concatenate(ranks)[first]
     left, right = places[: len(ends[0])], places[len(ends[0]) :]
-    survivor = claim(left, right, np.lexsort((addresses, rank)))
+    survivor = claim(left, right, np.lexsort((partitions.places(addresses), rank)))
 
     similarity = np.ones(len(addresses), np.float32)
     for claimer, claimed in ((left, right), (right, left)):

@@ -8,19 +8,22 @@ looked up once per range and the candidates stream past them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.blocks.corpus import CANDIDATE_ORDER
+from pipeline.blocks.partition_list import PartitionList
 from pipeline.blocks.sketch import CorpusSpec
 from pipeline.blocks.sorted_runs import (
     ROLE,
     KeyRange,
     Run,
+    part_role,
     read_range,
     rows_of,
     slices,
@@ -35,6 +38,8 @@ from stages.contract import ADDRESS, ORDINAL_BITS
 
 JOIN_BYTES = 2**26
 """Bytes of signatures that a gather or verify task joins. It holds about four times as much, with its copies."""
+EDGE_ROWS = 1_000_000
+"""Edges that a verify task sorts at a time; those of a larger star are several files."""
 CARRIED_ORDER = ("centre", "member")
 EDGE_ORDER = ("centre", "member")
 EDGE_COLUMNS: Mapping[str, pa.DataType] = {
@@ -62,15 +67,12 @@ class JoinUnit:
 
 @dataclass(frozen=True)
 class GatherWork:
-    """One unit: the candidates of a range of members, without repeats, with the members' signatures; by centre.
-
-    ``signatures``: partition number → table by address.
-    """
+    """One unit: the candidates of a range of members, without repeats, with the members' signatures; by centre."""
 
     name: str
     store: BlockStore
     candidates: tuple[Run, ...]
-    signatures: Mapping[int, Run]
+    partitions: PartitionList
 
     def run(self, unit: Unit) -> Commit:
         assert isinstance(unit, JoinUnit)
@@ -85,7 +87,7 @@ class GatherWork:
         """Sorted before the signatures are put beside them, because those are what is large."""
         candidates = sort_records(without_repeats(candidates, CANDIDATE_ORDER), CARRIED_ORDER)
         members, place = np.unique(candidates.column("member").to_numpy(), return_inverse=True)
-        table = signatures_of(self.signatures, members).take(pa.array(place))
+        table = signatures_of(self.partitions, members).take(pa.array(place))
         fields = [*candidates.schema, *(field for field in table.schema if field.name != ADDRESS)]
         columns = [*candidates.columns, *(table.column(field.name) for field in fields[2:])]
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
@@ -99,24 +101,30 @@ class VerifyWork:
     store: BlockStore
     spec: CorpusSpec
     carried: tuple[Run, ...]
-    signatures: Mapping[int, Run]
+    partitions: PartitionList
 
     def run(self, unit: Unit) -> Commit:
         assert isinstance(unit, JoinUnit)
         started = time.perf_counter()
         attempt = Attempt(self.store, unit.key)
         histogram = np.zeros(BINS, np.int64)
-        edges = pa.concat_batches([_no_edges(), *self._edges(unit.wanted, histogram)])
-        facts = write_sorted(attempt, ROLE, sort_records(edges, EDGE_ORDER), EDGE_ORDER)
-        facts |= {"candidates": int(histogram.sum()), "verified": edges.num_rows, "similarities": histogram.tolist()}
+        facts: dict[str, Any] = {}
+        verified = 0
+        for number, edges in enumerate(_collected(self._edges(unit.wanted, histogram))):
+            role = part_role(ROLE, number)
+            facts[role] = write_sorted(attempt, role, sort_records(edges, EDGE_ORDER), EDGE_ORDER)
+            verified += edges.num_rows
+        facts |= {"candidates": int(histogram.sum()), "verified": verified, "similarities": histogram.tolist()}
         return attempt.commit([], facts, {"verify": time.perf_counter() - started})
 
     def _edges(self, wanted: KeyRange, histogram: npt.NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
-        centres = [piece.column("centre").to_numpy() for run in self.carried for piece in slices(run, wanted)]
+        centres = [
+            np.unique(piece.column("centre").to_numpy()) for run in self.carried for piece in slices(run, wanted)
+        ]
         if not centres:
             return
         known = np.unique(np.concatenate(centres))
-        table = signatures_of(self.signatures, known)
+        table = signatures_of(self.partitions, known)
         for run in self.carried:
             for piece in slices(run, wanted):
                 place = np.searchsorted(known, piece.column("centre").to_numpy())
@@ -151,17 +159,28 @@ class VerifyWork:
         return pa.RecordBatch.from_arrays(arrays, schema=_no_edges().schema)
 
 
-def signatures_of(tables: Mapping[int, Run], addresses: npt.NDArray[np.uint64]) -> pa.RecordBatch:
+def _collected(pieces: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The edges in batches of :data:`EDGE_ROWS` at least, but for the last; one if there are none."""
+    waiting = [_no_edges()]
+    for piece in pieces:
+        waiting.append(piece)
+        if sum(one.num_rows for one in waiting) >= EDGE_ROWS:
+            yield pa.concat_batches(waiting)
+            waiting = [_no_edges()]
+    yield pa.concat_batches(waiting)
+
+
+def signatures_of(partitions: PartitionList, addresses: npt.NDArray[np.uint64]) -> pa.RecordBatch:
     """Signatures of sorted, distinct addresses, in their order."""
     if not len(addresses):
-        some = next(iter(tables.values()))
+        some = partitions.any_signatures()
         return pa.RecordBatch.from_pylist([], schema=some.store.open(some.file).schema)
-    return rows_of(tables, (addresses >> np.uint64(ORDINAL_BITS)).astype(np.int64), addresses)
+    return rows_of(partitions.signatures, (addresses >> np.uint64(ORDINAL_BITS)).astype(np.int64), addresses)
 
 
-def rows_to_join(signatures: Mapping[int, Run]) -> int:
+def rows_to_join(signatures: Sequence[Run]) -> int:
     """Rows whose signatures take :data:`JOIN_BYTES`, as far as their mean size tells."""
-    rows, size = sum(run.rows for run in signatures.values()), sum(run.file.bytes for run in signatures.values())
+    rows, size = sum(run.rows for run in signatures), sum(run.file.bytes for run in signatures)
     return max(1, JOIN_BYTES * rows // size) if rows else 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -117,14 +116,12 @@ def test_a_last_byte_makes_a_difference() -> None:
     assert patches([documents([long + "a", long + "b"])], ExactDedup()) == []
 
 
-def test_100_000_copies() -> None:
-    """Groups of any size are linked in one sort: 100,000 copies take well under a second."""
-    batch = documents(["copy"] * 100_000)
-    started = time.perf_counter()
+def test_a_million_copies() -> None:
+    """Groups of any size are linked in one sort: what compares pairs would not end within the time of a test."""
+    batch = documents(["copy"] * 1_000_000)
     rows = resolve(link(sketch(batch, ExactDedup()), ExactDedup()), ExactDedup())
-    assert time.perf_counter() - started < 2
-    assert rows.column("drop").to_numpy(zero_copy_only=False).sum() == 99_999
-    assert rows.column("cluster_size").unique().to_pylist() == [100_000]
+    assert rows.column("drop").to_numpy(zero_copy_only=False).sum() == 999_999
+    assert rows.column("cluster_size").unique().to_pylist() == [1_000_000]
 
 
 def test_both_halves_of_the_key_count() -> None:

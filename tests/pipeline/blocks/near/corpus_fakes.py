@@ -109,18 +109,18 @@ def expected(parts: Mapping[int, Sequence[str]], threshold: float) -> dict[int, 
     """Address → (survivor, similarity, size), of rows in clusters of two or more; ranks are equal.
 
     Buckets are all rows that share a number; edges lead from the first row of each to every other one that is similar
-    enough. The rest is the definition: first come, first served.
+    enough. The rest is the definition: first come, first served, in the order in which partitions are given.
     """
     rows = {number << ORDINAL_BITS | at: numbers(t) for number, texts in parts.items() for at, t in enumerate(texts)}
     near: dict[int, set[int]] = {address: set() for address in rows}
     for value in {value for one in rows.values() for value in one}:
-        bucket = sorted(address for address, one in rows.items() if value in one)
+        bucket = [address for address, one in rows.items() if value in one]
         for other in bucket[1:]:
             if jaccard(rows[bucket[0]], rows[other]) >= threshold:
                 near[bucket[0]].add(other)
                 near[other].add(bucket[0])
     survivor: dict[int, int] = {}
-    for address in sorted(rows):
+    for address in rows:
         if address not in survivor:
             survivor[address] = address
             survivor |= {other: address for other in near[address] if other not in survivor}
