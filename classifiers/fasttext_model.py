@@ -1,8 +1,10 @@
 """Supervised fastText models (``.bin`` and quantized ``.ftz``): read the file, label rows of text.
 
-The file is mapped, not read, so that worker processes on a machine share one copy of a large model. A quantized
-one (product quantization, Jégou et al. 2011) is expanded to float32: 3 MB for ``lid.176.ftz``, and twice as
-fast. Format: version 12 of fastText 0.9, and 11, little-endian as the library writes it on all usual machines.
+The file is mapped, not read, so that worker processes on a machine share the vectors of a model with many labels. What
+each process holds for itself is said in :mod:`stages.kernels.fasttext_network`; of a model with two labels that is all,
+a few bytes for each word and bucket, as its vectors are read once, while it is loaded. A quantized model (product
+quantization, Jégou et al. 2011) is expanded to float32: 3 MB for ``lid.176.ftz``. Format: version 12
+of fastText 0.9, and 11, little-endian as the library writes it on all usual machines.
 """
 
 from __future__ import annotations
@@ -21,15 +23,8 @@ from numba import njit
 
 from classifiers.errors import ModelError
 from stages.kernels.arrow_text import text_view
-from stages.kernels.fasttext import (
-    HIERARCHICAL,
-    Network,
-    Parts,
-    predict,
-    predict_parts,
-    probabilities,
-    word_slots,
-)
+from stages.kernels.fasttext import Parts, predict, predict_parts, probabilities
+from stages.kernels.fasttext_network import HIERARCHICAL, Network, WordNetwork, word_network
 
 _MAGIC = 793712314
 _VERSIONS = (11, 12)
@@ -50,7 +45,7 @@ class FastText:
     """A loaded model. ``labels``: without ``__label__``, in the order of their numbers."""
 
     labels: tuple[str, ...]
-    network: Network
+    network: WordNetwork
 
     def predict(self, array: pa.Array) -> tuple[Int32s, Float64s]:
         """(number of the best label, its probability) for each row: int32[rows], float64[rows].
@@ -234,15 +229,13 @@ def load_fasttext(path: str) -> FastText:
     network = Network(
         words=dictionary.words,
         word_offsets=dictionary.word_offsets,
-        slots=word_slots(dictionary.words, dictionary.word_offsets),
         inputs=_read_only(inputs),
         bucket_rows=bucket_rows,
         outputs=_read_only(outputs),
         tree=tree,
-        label_prefix=np.frombuffer(_PREFIX, np.uint8),
         settings=np.array(settings, np.int64),
     )
-    return FastText(labels, network)
+    return FastText(labels, word_network(network))
 
 
 def _bucket_rows(reader: _Reader, buckets: int, kept: int) -> Int32s:

@@ -24,8 +24,6 @@ import pyarrow as pa
 
 from classifiers.fasttext_model import FastText
 from stages.kernels.arrow_text import TextView, text_array, text_view
-from stages.kernels.fasttext import Network, probabilities, projected
-from stages.kernels.fasttext_words import WordNetwork, suits, word_network, word_probabilities
 from stages.kernels.one_line import PYTHON_LINES, UNICODE_SPACES, one_line
 
 Int64s = npt.NDArray[np.int64]
@@ -53,19 +51,18 @@ def prepared_array(texts: pa.Array, preparation: Preparation) -> pa.Array:
 
 @dataclass(frozen=True)
 class Scorer:
-    """A model in the form in which it scores quickest."""
+    """A model that scores texts, made ready the way that it wants them."""
 
-    labels: tuple[str, ...]
-    network: Network | WordNetwork
+    model: FastText
 
     @staticmethod
     def of(model: FastText) -> Scorer:
-        """Words and word n-grams have a form of their own; others are made small where they have few labels."""
-        network = model.network
-        if suits(network):
-            return Scorer(model.labels, word_network(network))
-        few = len(network.outputs) < network.inputs.shape[1]
-        return Scorer(model.labels, projected(network) if few else network)
+        """The same as the constructor."""
+        return Scorer(model)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.model.labels
 
     def probabilities(
         self, data: npt.NDArray[np.uint8], starts: Int64s, ends: Int64s, labels: Sequence[str]
@@ -74,11 +71,7 @@ class Scorer:
 
         Raises KeyError for a label that the model does not have.
         """
-        numbers = {label: number for number, label in enumerate(self.labels)}
-        wanted = np.array([numbers[label] for label in labels], np.int64)
-        if isinstance(self.network, WordNetwork):
-            return word_probabilities(data, starts, ends, self.network, wanted, len(self.labels))
-        return probabilities(data, np.stack([starts, ends], axis=1).reshape(-1, 1, 2), self.network, wanted)
+        return self.model.probabilities(data, np.stack([starts, ends], axis=1).reshape(-1, 1, 2), labels)
 
     def scores(
         self, texts: pa.Array, labels: Sequence[str], preparation: Preparation = "plain"

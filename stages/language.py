@@ -209,7 +209,7 @@ def values(config: LanguageConfig, model: LanguageModel) -> Mapping[str, Sequenc
 
 STAGE = RowStage(
     kind="language",
-    version=2,
+    version=3,
     config=LanguageConfig,
     apply=apply,
     signals=lambda config: {

@@ -1,4 +1,4 @@
-"""Probabilities of chosen labels, from a model as it is and from one that was projected."""
+"""Probabilities of chosen labels, and what text is read by: words of all lengths, pieces, cache, sums."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers.fasttext_model import FastText, load_fasttext
-from classifiers.text_scores import Scorer
+from stages.kernels import fasttext_network
 from stages.kernels.arrow_text import text_view
-from stages.kernels.fasttext import projected
-from stages.kernels.fasttext_words import WordNetwork, word_probabilities
-from tests.reference.fasttext import ONE_VERSUS_ALL, probabilities, tiny_model, write_model
+from stages.kernels.fasttext import probabilities as probabilities_of
+from stages.kernels.fasttext_network import add_rows
+from tests.reference.fasttext import (
+    HIERARCHICAL,
+    ONE_VERSUS_ALL,
+    TinyModel,
+    probabilities,
+    tiny_model,
+    write_model,
+)
 from tests.stages.hostile import TEXT, arrays, long_bytes
 from tests.stages.kernels.test_fasttext import MODELS, WORDS, loaded
 
@@ -42,6 +49,11 @@ WORD_MODELS = {
     "words only": tiny_model(labels=2, ngrams=(0, 0)),
     "pruned": tiny_model(labels=2, ngrams=(0, 0), word_ngrams=3, pruned=True),
     "quantized": tiny_model(labels=2, ngrams=(0, 0), word_ngrams=2, quantized=True, pruned=True),
+    "characters": tiny_model(labels=2, word_ngrams=2),
+    "pruned characters": tiny_model(labels=2, ngrams=(1, 6), word_ngrams=3, pruned=True),
+    "all n-grams": tiny_model(labels=5, ngrams=(1, 6), word_ngrams=3),
+    "tree": tiny_model(labels=40, loss=HIERARCHICAL),
+    "small tree": tiny_model(labels=3, loss=HIERARCHICAL),
     "one-versus-all": tiny_model(labels=2, loss=ONE_VERSUS_ALL, ngrams=(0, 0), word_ngrams=2),
 }
 LONG_WORDS = [
@@ -53,29 +65,34 @@ LONG_WORDS = [
     "__label__x",
     "__label_y",
     "theofth",
-    "theofthe",
+    *("theofthe", "theofthetheofthe", "theofthetheofthea", "theofthetheofthe,", "theofthe中文theofthe中文"),
 ]
 TOKENS = st.lists(st.sampled_from(["the", "the,", "naïve", "中文", "a", "</s>", "__label__a", *LONG_WORDS]), max_size=9)
 
 
+MORE_WORDS = ["theofthea", "theofthe,", "theofthe", "theofthetheofthe", "theofthetheofthea", "theofthe中文theofthe中文"]
+
+
+def with_more_words(model: TinyModel) -> TinyModel:
+    """The same values, and words of other lengths: 8, 9, 16, 17 bytes and more."""
+    words = [*model.words[:4], *MORE_WORDS][: len(model.words)]
+    return replace(model, words=words + model.words[len(words) :])
+
+
 @cache
-def word_scorer(name: str) -> Scorer:
-    model = replace(WORD_MODELS[name], words=[*WORD_MODELS[name].words[:4], "theofthea", "theofthe,", "theofthe"])
+def word_model(name: str) -> FastText:
     with TemporaryDirectory() as folder:
-        write_model(model, Path(folder) / "model.bin")
-        return Scorer.of(load_fasttext(str(Path(folder) / "model.bin")))
+        write_model(with_more_words(WORD_MODELS[name]), Path(folder) / "model.bin")
+        return load_fasttext(str(Path(folder) / "model.bin"))
 
 
-@pytest.mark.parametrize("piece", [4096, 3])
+@pytest.mark.parametrize("piece", [2048, 3])
 @given(name=st.sampled_from(list(WORD_MODELS)), array=arrays(TEXT | TOKENS.map(" ".join)))
-def test_models_of_words_are_those_of_the_twin(piece: int, name: str, array: pa.Array) -> None:
-    """In their own form, with words of all lengths, and wherever a row is cut into pieces."""
-    scorer = word_scorer(name)
-    assert isinstance(scorer.network, WordNetwork)
-    model = replace(WORD_MODELS[name], words=[*WORD_MODELS[name].words[:4], "theofthea", "theofthe,", "theofthe"])
-    data, offsets = text_view(array)
+def test_words_of_all_lengths(piece: int, name: str, array: pa.Array) -> None:
+    """Equal the twin, wherever a row is cut into pieces."""
+    model, network = with_more_words(WORD_MODELS[name]), word_model(name).network
     wanted = np.arange(len(model.labels))[::-1].copy()
-    found = word_probabilities(data, offsets[:-1], offsets[1:], scorer.network, wanted, len(model.labels), piece)
+    found = probabilities_of(text_view(array).data, spans(array), network, wanted, piece)
     for text, row in zip(array.to_pylist(), found, strict=True):
         assert row == pytest.approx(np.clip(probabilities(model, text)[::-1], 0, 1), abs=2e-5)
 
@@ -84,23 +101,56 @@ def test_a_long_row() -> None:
     """A row of 50 MB without a space, or full of them, is a row, and its neighbours are what they are alone."""
     size = long_bytes() // 10
     texts = ["a the", "中" * (size // 3), "the a " * (size // 5), "a the"]
-    found = word_scorer("two labels").scores(pa.array(texts, pa.large_string()), ["l0", "l1"])
-    alone = word_scorer("two labels").scores(pa.array(texts[:1]), ["l0", "l1"])
-    assert found[0].tolist() == found[3].tolist() == alone[0].tolist()
-    few = WORD_MODELS["two labels"]
-    few = replace(few, words=[*few.words[:4], "theofthea", "theofthe,", "theofthe"])
-    assert found[2] == pytest.approx(probabilities(few, "the a " * 3000)[:2], abs=1e-3)
+    for name in ("two labels", "characters"):
+        found = asked(word_model(name), pa.array(texts, pa.large_string()))
+        alone = asked(word_model(name), pa.array(texts[:1]))
+        assert found[0].tolist() == found[3].tolist() == alone[0].tolist()
+        twin = probabilities(with_more_words(WORD_MODELS[name]), "the a " * 3000)[::-1]
+        assert found[2] == pytest.approx(twin, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["characters", "pruned characters", "all n-grams"])
+def test_batches_do_not_matter(name: str) -> None:
+    """Words that are not the model's have the same sum, to the last bit, however often and whenever they come."""
+    draw = np.random.default_rng(3)
+    words = ["".join(draw.choice(list("abcé中"), draw.integers(1, 24))) for _ in range(40)]
+    rows = [" ".join(draw.choice([*words, "the", "of"], 30)) for _ in range(20)]
+    whole = asked(word_model(name), pa.array(rows))
+    for row, expected in zip(rows, whole, strict=True):
+        assert asked(word_model(name), pa.array([row]))[0].tolist() == expected.tolist()
+
+
+def test_words_without_a_sum(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where only some words have one, the others are spelled, and everything is as it was, to the last bit."""
+    write_model(tiny_model(labels=5, word_ngrams=2), tmp_path / "model.bin")
+    array = pa.array(["the naïve 中文 of a </s>, the of the, x", "a a of"])
+    whole = load_fasttext(str(tmp_path / "model.bin"))
+    monkeypatch.setattr(fasttext_network, "_MOST_SUM_BYTES", 3 * 4 * 4)
+    few = load_fasttext(str(tmp_path / "model.bin"))
+    assert (len(whole.network.sums), len(few.network.sums)) == (7, 3)
+    assert asked(few, array) == pytest.approx(asked(whole, array), abs=1e-7)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 15, 16, 17, 40])
+@pytest.mark.parametrize("count", [0, 1, 7, 30])
+def test_rows_are_added_up(columns: int, count: int) -> None:
+    """In tiles and column by column: the sum of the first rows, on top of what was there."""
+    draw = np.random.default_rng(columns)
+    values, rows = draw.normal(size=(50, columns)).astype(np.float32), draw.integers(0, 50, 30).astype(np.uint64)
+    values.flags.writeable = False
+    total = np.arange(columns, dtype=np.float64)
+    expected = total + values[rows[:count].astype(np.int64)].astype(np.float64).sum(axis=0)
+    add_rows(values, rows, count, total)
+    assert total == pytest.approx(expected, abs=1e-5)
 
 
 @given(name=st.sampled_from(list(MODELS)), array=arrays(TEXT | WORDS.map(" ".join)))
 def test_probabilities_are_those_of_the_twin(name: str, array: pa.Array) -> None:
-    """Of all labels, in the order asked for, and the same after projection."""
+    """Of all labels, in the order asked for."""
     model = loaded(name)
     found = asked(model, array)
     for text, row in zip(array.to_pylist(), found, strict=True):
         assert row == pytest.approx(np.clip(probabilities(MODELS[name], text)[::-1], 0, 1), abs=2e-5)
-    quick = FastText(model.labels, projected(model.network))
-    assert asked(quick, array) == pytest.approx(found, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted({*MODELS} - {"one-versus-all", "negative sampling", "pruned"}))
