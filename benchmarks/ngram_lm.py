@@ -3,8 +3,8 @@
     python -m benchmarks.ngram_lm DATA --lmplz PATH
     python -m benchmarks.ngram_lm DATA --lmplz PATH --only same speed
 
-``--lmplz``: the program of KenLM (``build/bin/lmplz`` of its source, built with Boost). Without it only ``speed`` is
-measured.
+``--lmplz``: the program of KenLM (``build/bin/lmplz`` of its source, built with Boost), ``build_binary`` beside it.
+Without it only ``speed`` is measured, and that of ARPA files alone.
 
 ``same``: every n-gram's probability and backoff weight, of 1 MB of English articles by words, order 5, pruned and not.
 
@@ -14,9 +14,11 @@ package: English by words, Chinese by characters, orders 3 and 5, text prepared 
 ``time``: 50 MB of English novels, order 5, no pruning, from text in memory to the ARPA file on disk: seconds and
 processor seconds of ours and of lmplz. The first turn of ours compiles; it is not counted.
 
-``speed``: MB/s (1 MB = 10⁶ bytes of UTF-8) of processor time of one core on 6 MB of novels under a 5-gram model of
-other novels (``--train-mb``, 50): the stage as a whole, with CCNet's preparation, and ``kenlm.Model.score`` line by
-line on text that was prepared before, a probing model. They take turns; the best of ``--turns`` counts.
+``speed``: MB/s (1 MB = 10⁶ bytes of UTF-8) of processor time of one core on 6 MB of text under a 5-gram model of other
+text of the kind: English novels by words (``--train-mb``, 50), Chinese articles by characters (40 at most). The stage
+as a whole, with CCNet's preparation: with an ARPA file, with a binary of ``build_binary probing``, and that line by
+line (``lines: true``). Against it ``kenlm.Model.score`` line by line on text that was prepared before, a probing model.
+They take turns; the best of ``--turns`` counts.
 """
 
 from __future__ import annotations
@@ -163,36 +165,64 @@ def processor_seconds() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def print_speed(data: Path, folder: Path, turns: int, train_mb: int) -> None:
+def print_speed(data: Path, folder: Path, turns: int, train_mb: int, lmplz: str | None) -> None:
     """The stage."""
-    preparation = Preparation("ccnet", "words")
-    learnt = preparation.text(text_view(pa.array(documents(data / NOVELS, train_mb * 10**6), pa.large_string())))
-    path = folder / "speed.arpa"
-    with path.open("wb") as file:
-        file.write(Facts(preparation).comment())
-        write_arpa(estimate(learnt, 5), file)
-    texts = documents(data / NOVELS, 6_000_000, train_mb * 10**6 + 1_000_000)
-    size = sum(len(text.encode()) for text in texts)
+    for file, tokens, most in ((NOVELS, "words", train_mb), (CHINESE, "characters", min(train_mb, 40))):
+        preparation = Preparation("ccnet", tokens)  # type: ignore[arg-type]
+        texts = documents(data / file, most * 10**6)
+        path = folder / f"{tokens}.arpa"
+        with path.open("wb") as out:
+            out.write(Facts(preparation).comment())
+            learnt = preparation.text(text_view(pa.array(texts, pa.large_string())))
+            write_arpa(estimate(learnt, 5, tokens=tokens), out)  # type: ignore[arg-type]
+        print(f"{tokens}: {path.stat().st_size / 1e6:,.0f} MB of ARPA")
+        texts = documents(data / file, 6_000_000, most * 10**6 + 1_000_000)
+        contenders = stages(texts, preparation, path)
+        if lmplz is not None:
+            binary = path.with_suffix(".bin")
+            subprocess.run([Path(lmplz).with_name("build_binary"), path, binary], check=True, capture_output=True)
+            contenders |= stages(texts, preparation, binary) | package(texts, preparation, binary)
+        else:
+            contenders |= package(texts, preparation, path)
+        print_best(contenders, sum(len(text.encode()) for text in texts), turns)
+
+
+def stages(texts: Sequence[str], preparation: Preparation, path: Path) -> dict[str, Callable[[], object]]:
+    """The stage with a file, without and with signals of lines."""
     batch = pa.record_batch({"text": pa.array(texts, pa.large_string())})
-    config = PerplexityConfig(model=str(path))
-    started = time.perf_counter()
-    model, theirs = load(config, {"model": str(path)}), kenlm.Model(str(path))
-    print(f"{path.stat().st_size / 1e6:,.0f} MB of ARPA; both loaded in {time.perf_counter() - started:.0f} s")
-    lines = lines_of(texts, "words")
+    said = {} if path.suffix == ".arpa" else preparation._asdict()
+    plain, lines = (PerplexityConfig(model=str(path), lines=lines, **said) for lines in (False, True))
+    started = time.process_time()
+    model = load(plain, {"model": str(path)})
+    print(f"{path.suffix[1:]} loaded in {time.process_time() - started:.1f} s of processor time")
+    return {
+        f"stage, {path.suffix[1:]}": lambda: apply(batch, plain, model),
+        f"stage, {path.suffix[1:]}, lines": lambda: apply(batch, lines, model),
+    }
+
+
+def package(texts: Sequence[str], preparation: Preparation, path: Path) -> dict[str, Callable[[], object]]:
+    """kenlm, a line at a time."""
+    lines, model = lines_of(texts, preparation.tokens), kenlm.Model(str(path))  # type: ignore[arg-type]
 
     def score() -> None:
         for line in lines:
-            theirs.score(line)
+            model.score(line)
 
-    contenders: dict[str, Callable[[], object]] = {"stage": lambda: apply(batch, config, model), "kenlm": score}
+    return {"kenlm": score}
+
+
+def print_best(contenders: dict[str, Callable[[], object]], size: int, turns: int) -> None:
+    """MB/s of each, and how many times kenlm's."""
     best = dict.fromkeys(contenders, np.inf)
-    for _ in range(turns + 1):  # the first turn compiles
+    for turn in range(turns + 1):  # the first turn compiles
         for name, work in contenders.items():
             started = time.process_time()
             work()
-            best[name] = min(best[name], time.process_time() - started)
+            if turn:
+                best[name] = min(best[name], time.process_time() - started)
     for name, seconds in best.items():
-        print(f"{name:>8}{size / 1e6 / seconds:8.1f} MB/s")
+        print(f"{name:>20}{size / 1e6 / seconds:8.1f} MB/s{best['kenlm'] / seconds:8.2f} ×")
 
 
 def main() -> None:
@@ -212,7 +242,7 @@ def main() -> None:
                 show(args.data, folder, args.lmplz)
         if "speed" in args.only:
             print("\nspeed")
-            print_speed(args.data, folder, args.turns, args.train_mb)
+            print_speed(args.data, folder, args.turns, args.train_mb, args.lmplz)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """Language models with the preparation of text that they expect: n-gram models in ARPA files and KenLM binaries.
 
-ARPA files are read into a table of our own (:mod:`classifiers.arpa`); binaries, such as CCNet's ``.arpa.bin``, go
-through the kenlm package, which takes a line at a time. What a model was trained on is written at the head of those
-that Gristmill makes, as a comment that other readers pass over; for others it has to be said.
+ARPA files are read into tables (:mod:`classifiers.arpa`); the tables of KenLM's probing binaries are used where they
+lie (:mod:`classifiers.kenlm_binary`). Its other binaries, tries such as CCNet's ``.arpa.bin``, go through the kenlm
+package, which takes a line at a time. What a model was trained on is written at the head of those that Gristmill makes,
+as a comment that other readers pass over; for others it has to be said.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,9 +22,11 @@ import pyarrow.compute as pc
 
 from classifiers.arpa import read_arpa
 from classifiers.errors import ModelError
+from classifiers.kenlm_binary import is_binary, read_header, read_probing
 from stages.kernels.arrow_text import TextView, text_array, text_view
 from stages.kernels.lm_text import ccnet_text, one_line, spaced_characters
-from stages.kernels.ngram_scores import LineScores, NgramTable, make_table, put_words, score_lines
+from stages.kernels.ngram_scores import LineScores, score_lines
+from stages.kernels.ngram_table import NgramTable, line_shape, make_table, put_words, with_characters
 from stages.kernels.token_numbers import sentences
 
 Prepare = Literal["ccnet", "plain"]
@@ -30,9 +34,10 @@ Tokens = Literal["words", "characters", "bpe", "sentencepiece"]
 SentencesOf = Literal["lines", "documents"]
 Float64s = npt.NDArray[np.float64]
 
-_BINARY = b"mmap lm http://kheafield.com/code"
 _COMMENT = b"# gristmill "
 _TOKENIZERS = ("bpe", "sentencepiece")
+_LINES = 4096
+"""Lines that are cut at a time: the packages take some hundred bytes for each piece."""
 
 
 class Preparation(NamedTuple):
@@ -55,14 +60,20 @@ class Preparation(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is written at a model's head. percentiles: perplexities of 0 %, 1 % … 100 % of documents held out of it."""
+    """What is written at a model's head. percentiles: perplexities of 0 %, 1 % … 100 % of documents held out of it.
+
+    tokenizer: SHA-256 of the file of its tokenizer, as hex digits, if it has one.
+    """
 
     preparation: Preparation
     percentiles: tuple[float, ...] = ()
+    tokenizer: str | None = None
 
     def comment(self) -> bytes:
         """A line for the head of an ARPA file."""
         data = {**self.preparation._asdict(), "percentiles": list(self.percentiles)}
+        if self.tokenizer is not None:
+            data["tokenizer"] = self.tokenizer
         return _COMMENT + json.dumps(data, sort_keys=True).encode() + b"\n"
 
 
@@ -72,8 +83,8 @@ def read_facts(comments: bytes) -> Facts | None:
         if line.startswith(_COMMENT):
             try:
                 data = json.loads(line[len(_COMMENT) :])
-                percentiles = tuple(map(float, data.pop("percentiles")))
-                return Facts(Preparation(**data), percentiles)
+                percentiles, tokenizer = tuple(map(float, data.pop("percentiles"))), data.pop("tokenizer", None)
+                return Facts(Preparation(**data), percentiles, tokenizer)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise ModelError(f"the comment at the model's head is damaged: {error}; make the model again") from None
     return None
@@ -113,12 +124,26 @@ def totals(found: LineScores, rows: int) -> Totals:
 
 
 @dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer of sentencepiece or BPE: lines → their pieces with spaces between them.
+
+    ``sha256``: hex digits of its file.
+    """
+
+    sha256: str
+    pieces: Callable[[Sequence[str]], list[str]] = field(compare=False)
+
+    def __call__(self, lines: Sequence[str]) -> list[str]:
+        return self.pieces(lines)
+
+
+@dataclass(frozen=True)
 class LanguageModel:
-    """A loaded model. ``lookup``: its table, or kenlm's model. ``cut``: the tokenizer, lines → words between spaces."""
+    """A loaded model. ``lookup``: its table, or kenlm's model. ``cut``: the tokenizer of its pieces."""
 
     lookup: NgramTable | Any
     facts: Facts
-    cut: Callable[[Sequence[str]], list[str]] | None = None
+    cut: Tokenizer | None = None
 
     def score(self, array: pa.Array) -> LineScores:
         """Scores of the lines that have a token, of text as it comes."""
@@ -148,8 +173,9 @@ def load_language_model(
     ``tokenizer``: a ``.model`` of sentencepiece or a ``tokenizer.json``. Raises ModelError.
     """
     lookup: NgramTable | Any
-    if _is_binary(path):
-        lookup, facts = _read_binary(path), None
+    if is_binary(path):
+        probing = read_header(path).kind == "probing"
+        lookup, facts = read_probing(path) if probing else _read_binary(path), None
     else:
         lookup, comments = read_arpa(path)
         facts = read_facts(comments)
@@ -164,19 +190,19 @@ def load_language_model(
         )
     else:
         facts = Facts(Preparation(prepare, tokens, sentences_of or "lines"))
-    return LanguageModel(lookup, facts, load_tokenizer(facts.preparation.tokens, tokenizer))
+    cut = load_tokenizer(facts.preparation.tokens, tokenizer)
+    if cut is not None and facts.tokenizer not in (None, cut.sha256):
+        raise ModelError(
+            f"{path} was made with another tokenizer than {tokenizer}: its file has the SHA-256 {facts.tokenizer}, "
+            f"this one {cut.sha256}"
+        )
+    if facts.preparation.tokens == "characters" and isinstance(lookup, NgramTable):
+        lookup = with_characters(lookup)
+    return LanguageModel(lookup, facts, cut)
 
 
 def _shown(preparation: Preparation) -> str:
     return ", ".join(f"{key}: {value}" for key, value in preparation._asdict().items())
-
-
-def _is_binary(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(_BINARY)) == _BINARY
-    except OSError:
-        return False
 
 
 def _read_binary(path: str) -> Any:
@@ -188,8 +214,8 @@ def _read_binary(path: str) -> Any:
         raise ModelError(f"{path} cannot be read as a KenLM binary: {error}") from None
 
 
-def load_tokenizer(tokens: Tokens, path: str | None) -> Callable[[Sequence[str]], list[str]] | None:
-    """The function that cuts lines into pieces with spaces between them; None for words and characters."""
+def load_tokenizer(tokens: Tokens, path: str | None) -> Tokenizer | None:
+    """The tokenizer in a file; None for words and characters. Raises ModelError."""
     if tokens not in _TOKENIZERS:
         if path is not None:
             raise ModelError(f"tokens: {tokens} needs no tokenizer: leave {path} out, or set tokens to what it gives")
@@ -199,7 +225,8 @@ def load_tokenizer(tokens: Tokens, path: str | None) -> Callable[[Sequence[str]]
         raise ModelError(f"tokens: {tokens} needs the tokenizer's file: set tokenizer to the path of {kind}")
     if not Path(path).is_file():
         raise ModelError(f"{path}: no such tokenizer file")
-    return _sentencepiece(path) if tokens == "sentencepiece" else _bpe(path)
+    pieces = _sentencepiece(path) if tokens == "sentencepiece" else _bpe(path)
+    return Tokenizer(hashlib.sha256(Path(path).read_bytes()).hexdigest(), pieces)
 
 
 def _sentencepiece(path: str) -> Callable[[Sequence[str]], list[str]]:
@@ -226,6 +253,11 @@ def _bpe(path: str) -> Callable[[Sequence[str]], list[str]]:
         tokenizer = Tokenizer.from_file(path)
     except Exception as error:  # the package raises nothing more exact
         raise ModelError(f"{path} cannot be read as a tokenizer.json: {error}") from None
+    # what is meant for training a network would make a line's pieces depend on its length, its batch, or chance
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    if getattr(tokenizer.model, "dropout", None) is not None:
+        tokenizer.model.dropout = None
 
     def cut(lines: Sequence[str]) -> list[str]:
         return [" ".join(line.tokens) for line in tokenizer.encode_batch(list(lines), add_special_tokens=False)]
@@ -233,11 +265,13 @@ def _bpe(path: str) -> Callable[[Sequence[str]], list[str]]:
     return cut
 
 
-def cut_lines(view: TextView, cut: Callable[[Sequence[str]], list[str]]) -> TextView:
-    """The rows, each of their lines cut by :func:`load_tokenizer`'s function."""
+def cut_lines(view: TextView, cut: Tokenizer) -> TextView:
+    """The rows, each of their lines cut into pieces."""
     rows = pc.split_pattern(text_array(view.data, view.offsets), "\n")
-    lines = pc.utf8_trim_whitespace(rows.flatten()).to_pylist()
-    made = pa.LargeListArray.from_arrays(rows.offsets.cast(pa.int64()), pa.array(cut(lines), pa.large_string()))
+    lines = pc.utf8_trim_whitespace(rows.flatten())
+    parts = [lines.slice(start, _LINES).to_pylist() for start in range(0, len(lines), _LINES)]
+    pieces = pa.chunked_array([cut(part) for part in parts], pa.large_string()).combine_chunks()
+    made = pa.LargeListArray.from_arrays(rows.offsets.cast(pa.int64()), pieces)
     return text_view(pc.binary_join(made, pa.scalar("\n", pa.large_string())))
 
 
@@ -245,7 +279,7 @@ def _score_binary(model: Any, view: TextView) -> LineScores:
     """Of words between white space. Which words are known is asked once for each of a batch."""
     with_words = sentences(view.data, view.offsets)
     words = [view.data[a:b].tobytes() for a, b in zip(with_words.starts, with_words.ends, strict=True)]
-    vocabulary = make_table(len(words) + 2, 1)
+    vocabulary = make_table(line_shape([len(words) + 2]))
     put_words(vocabulary, [b"<s>", b"</s>", *(word for word in words if word.decode() in model)])
     found = score_lines(vocabulary, view.data, view.offsets)
     rows = [view.data[a:b].tobytes() for a, b in zip(view.offsets[:-1], view.offsets[1:], strict=True)]

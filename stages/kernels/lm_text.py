@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from stages.kernels.arrow_text import TextView, read_only
+from stages.kernels.html_compiled import inlined
 from stages.kernels.unicode_tables import CODE_POINTS, TwoStage, assigned, two_stage
 
 Bytes = npt.NDArray[np.uint8]
@@ -90,10 +91,12 @@ def normalized(character: str) -> str:
     return "".join(mark for mark in plain if not (mark < " " or "\x7f" <= mark <= "\x9f"))
 
 
-@njit(cache=True, nogil=True)
-def _code_point(data: Bytes, at: Int) -> tuple[Int, Int]:
-    """(code point, bytes) of sound UTF-8 that is not ASCII."""
+@inlined
+def code_point(data: Any, at: Int) -> tuple[Int, Int]:
+    """(code point, bytes) of the character at a place in sound UTF-8, an array or flat."""
     lead = np.int64(data[at])
+    if lead < 0x80:
+        return lead, 1
     if lead < 0xE0:
         return ((lead & 0x1F) << 6) | np.int64(data[at + 1] & 0x3F), 2
     if lead < 0xF0:
@@ -126,7 +129,7 @@ def _normalize(
                 to += np.int64(target != 0)
                 at += 1
                 continue
-            code, width = _code_point(data, at)
+            code, width = code_point(data, at)
             number = np.int64(blocks[(np.int64(block_of[code >> 6]) << 6) | (code & 63)])
             if number:
                 for place in range(ends[number - 1], ends[number]):

@@ -1,68 +1,48 @@
 """Scores of text under an n-gram model, from Arrow's bytes.
 
-All n-grams lie in one open-addressing table of 16-byte entries: a 64-bit key, logarithms of probability and backoff
-weight as two float32. The key of ``w1 … wn`` is chained from the last word's hash back to the first one's, so each
-longer n-gram costs two multiplications and one look. A sign tells whether a longer n-gram ends like an entry, so hardly
-a look is in vain. (Both as in KenLM, Heafield 2011, section 3.1, whose scores these are up to rounding.) A line is
-looked up length by length, all its tokens at a time, each fetched ahead, so that the memory's delays overlap.
-
-An n-gram is found only if the model has its shorter ends, as models of lmplz and Gristmill do. By chance one that the
-model lacks is taken for one that it has with probability n-grams / 2**64. A word without a unigram is ``<unk>``.
+The scores are those of KenLM (Heafield 2011), up to rounding; :mod:`stages.kernels.ngram_table` says how tables lie.
+Tokens are looked up length by length, a window of them at a time, which goes over the ends of lines and rows. The
+places where searches begin are fetched before, in a loop that does nothing else: a fetch keeps its place in the
+processor's queue until its address is translated, so other work between two of them keeps the memory waiting (a third
+of all time). A word without a unigram is ``<unk>``. Kernels go through pointers, as arrays that are passed on are
+copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba import config, njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from stages.kernels.arpa_text import Lines
-from stages.kernels.loads import load64
+from stages.kernels.byte_runs import flat, word_at
+from stages.kernels.html_compiled import inlined, kernel
+from stages.kernels.lm_text import code_point
+from stages.kernels.ngram_table import (
+    LINE_BYTES,
+    UNIGRAM_BYTES,
+    NgramTable,
+    chained,
+    fetch,
+    find,
+    flat_table,
+    hashed,
+    home,
+    with_characters,
+    word_hash,
+)
+from stages.kernels.unicode_tables import CODE_POINTS
 
 Bytes = npt.NDArray[np.uint8]
 Int = int | np.int64
 Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
-Float32s = npt.NDArray[np.float32]
 Float64s = npt.NDArray[np.float64]
 
-_SPLIT1 = np.uint64(0xBF58476D1CE4E5B9)
-_SPLIT2 = np.uint64(0x94D049BB133111EB)
-_LEFT = np.uint64(0x9E3779B97F4A7C15)
-_RIGHT = np.uint64(0xD6E8FEB86659FD93)
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-_0 = np.uint64(0)
-_1 = np.uint64(1)
-
-MAX_ORDER = 16
-_WINDOW = 1024
+_WINDOW = 256
 """Tokens looked up at a time: what is needed of them stays in the nearest memory."""
-_LEAST_SLOTS = 16
-_FULL = 0.7
-"""Share of the slots that may be taken: above, look-ups pass over many entries of others."""
-_NO_UNKNOWN = -100.0
-"""log10 probability of unknown words where a model has none for them, as in KenLM."""
-
-
-class NgramTable(NamedTuple):
-    """entries: uint64[2 × slots], key and values; values: float32[4 × slots], a view of the same memory.
-
-    A probability's logarithm is stored with its sign turned where no longer n-gram ends like it. begin, end, unknown:
-    hashes of the model's markers. order: length of the longest n-gram.
-    """
-
-    entries: UInt64s
-    values: Float32s
-    begin: np.uint64
-    end: np.uint64
-    unknown: np.uint64
-    order: int
+_NUMBER = np.uint64(0xFFFFFFFF)
+_0 = np.uint64(0)
 
 
 class LineScores(NamedTuple):
@@ -78,264 +58,264 @@ class LineScores(NamedTuple):
     unknown: Int64s
 
 
-@intrinsic
-def _fetch_compiled(typingctx: Any, entries: Any, place: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        address = builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
-        builder.call(prefetch, [address, number(0), number(3), number(1)])
-        return context.get_dummy_value()
-
-    return types.void(entries, types.int64), codegen
-
-
-def _fetch_interpreted(entries: UInt64s, place: Int) -> None:
-    pass
-
-
-_fetch: Any = _fetch_interpreted if config.DISABLE_JIT else _fetch_compiled  # type: ignore[attr-defined]
-"""(array, place): has the memory bring that place near, without waiting for it."""
-
-
-@njit(cache=True, nogil=True)
-def _mix(value: np.uint64) -> np.uint64:
-    value ^= value >> np.uint64(30)
-    value *= _SPLIT1
-    value ^= value >> np.uint64(27)
-    value *= _SPLIT2
-    return value ^ (value >> np.uint64(31))
-
-
-@njit(cache=True, nogil=True)
-def _hash(data: Bytes, start: Int, end: Int) -> np.uint64:
-    """Of a word; it is the key of its unigram too, and never 0."""
-    found = np.uint64(end - start)
-    for at in range(start, end, 8):
-        size = min(end - at, 8)
-        if at + 8 <= len(data):
-            word = load64(data, at) & (_ALL >> np.uint64(64 - 8 * size))
-        else:
-            word = _0
-            for k in range(size):
-                word |= np.uint64(data[at + k]) << np.uint64(8 * k)
-        found = _mix(found ^ word)
-    return found if found else _1
-
-
-@njit(cache=True, nogil=True)
-def _chained(key: np.uint64, word: np.uint64) -> np.uint64:
-    """Key of an n-gram with one more word before it. Hashes are random, so multiplying is enough."""
-    found = (key * _LEFT) ^ (word * _RIGHT)
-    return found if found else _1
-
-
-@njit(cache=True, nogil=True)
-def _slot(entries: UInt64s, key: np.uint64) -> Int:
-    """Slot of the key, or the free one where it belongs."""
-    mask = np.uint64((len(entries) >> 1) - 1)
-    place = key & mask
-    while entries[np.int64(place) * 2] != _0 and entries[np.int64(place) * 2] != key:
-        place = (place + _1) & mask
-    return np.int64(place)
-
-
-@njit(cache=True, nogil=True)
-def _fetch_slot(entries: UInt64s, key: np.uint64) -> None:
-    _fetch(entries, np.int64(key & np.uint64((len(entries) >> 1) - 1)) * 2)
-
-
-@njit(cache=True, nogil=True)
-def _is_space(byte: Int) -> bool | np.bool:
-    return byte == 32 or 9 <= byte <= 13
-
-
-@njit(cache=True, nogil=True)
-def _put_grams(
-    data: Bytes,
-    spans: tuple[Int64s, Int64s],
-    numbers: tuple[Float64s, Float64s],
-    n: int,
-    entries: UInt64s,
-    values: Float32s,
-) -> None:
-    starts, ends = spans
-    probabilities, backoffs = numbers
-    for row in range(len(probabilities)):
-        key = _0
-        for k in range((row + 1) * n - 1, row * n - 1, -1):
-            word = _hash(data, starts[k], ends[k])
-            if key == _0:
-                key = word
-                continue
-            if k == row * n:
-                shorter = 4 * _slot(entries, key) + 2
-                values[shorter] = -abs(values[shorter])
-            key = _chained(key, word)
-        slot = _slot(entries, key)
-        entries[2 * slot] = key
-        values[4 * slot + 2] = abs(min(probabilities[row], 0.0))
-        values[4 * slot + 3] = backoffs[row]
-
-
 class Window(NamedTuple):
-    """Tokens of a line on their way; those before a certain place are scored already, and context for the others.
+    """Tokens on their way; those before a certain place are scored already, and context for the others.
 
-    words, keys: uint64, hash, and key of the longest n-gram looked for. active: int64, places that go on. lengths:
-    int64, of the longest n-gram found. probabilities: float64, its log10. backoffs: float64, ``order`` for each token,
-    sums of the weights of the 1, 2, … longest contexts.
+    lines: int64, number of the token's line. before: int64, how many tokens of the line are before it. keys: uint64,
+    hash or code point, then key of the longest n-gram looked for. places: int64, where its search begins. words: int64,
+    numbers. active: int64, places that go on. lengths: int64, of the longest n-gram found. probabilities: float64, its
+    log10. backoffs: float64, ``order`` for each token, sums of the weights of the 1, 2, … longest contexts.
     """
 
-    words: UInt64s
+    lines: Int64s
+    before: Int64s
     keys: UInt64s
+    places: Int64s
+    words: Int64s
     active: Int64s
     lengths: Int64s
     probabilities: Float64s
     backoffs: Float64s
 
 
-@njit(cache=True, nogil=True)
-def _look_up(
-    table: tuple[UInt64s, Float32s], window: Window, start: Int, count: Int, order: Int, strange: np.uint64
-) -> Int:
-    """Finds the longest n-gram that ends at each token; returns how many are unknown. O((count - start) × order)."""
-    entries, values = table
-    words, keys, active, lengths, probabilities, backoffs = window
-    unknown: Int = 0
+def _window(order: int) -> Window:
+    lines, before, places, words, active, lengths = (np.zeros(_WINDOW, np.int64) for _ in range(6))
+    keys = np.zeros(_WINDOW, np.uint64)
+    return Window(lines, before, keys, places, words, active, lengths, np.zeros(_WINDOW), np.zeros(_WINDOW * order))
+
+
+@inlined
+def _flat_window(window: Window) -> Window:
+    """Pointers in place of arrays."""
+    return Window(
+        flat(window.lines),
+        flat(window.before),
+        flat(window.keys),
+        flat(window.places),
+        flat(window.words),
+        flat(window.active),
+        flat(window.lengths),
+        flat(window.probabilities),
+        flat(window.backoffs),
+    )
+
+
+@kernel
+def _find_words(table: NgramTable, window: Window, start: Int, count: Int, strange: np.uint64, unknown: Any) -> None:
+    """Numbers of words, from their hashes. O(count - start)."""
+    for at in range(start, count):
+        key = window.keys[at]
+        word = np.int64(
+            word_at(table.memory, find(table, 0, key, window.places[at]) + 8) & _NUMBER
+        )  # 0 in a free entry
+        window.words[at] = word
+        fetch(table.memory, table.places[1] + UNIGRAM_BYTES * word)
+        unknown[window.lines[at]] += word == 0 and key != strange
+
+
+@kernel
+def _find_characters(table: NgramTable, window: Window, start: Int, count: Int, unknown: Any) -> None:
+    """Numbers of words, from their code points. O(count - start)."""
+    for at in range(start, count):
+        word = np.int64(table.characters[np.int64(window.keys[at])])
+        window.words[at] = word
+        unknown[window.lines[at]] += word == 0
+
+
+@kernel
+def _find_unigrams(table: NgramTable, window: Window, order: int, start: Int, count: Int) -> Int:
+    """Returns how many tokens go on. O(count - start)."""
     going: Int = 0
     for at in range(start, count):
-        slot = _slot(entries, keys[at])
-        if entries[2 * slot] != keys[at]:
-            words[at] = keys[at] = strange
-            slot = _slot(entries, strange)
-            unknown += 1
-        probability = values[4 * slot + 2]
-        probabilities[at] = -abs(np.float64(probability))
-        backoffs[at * order] = np.float64(values[4 * slot + 3])
-        lengths[at] = 1
-        if probability <= 0 and at > 0 and order > 1:
-            keys[at] = _chained(keys[at], words[at - 1])
-            _fetch_slot(entries, keys[at])
-            active[going] = at
+        word = window.words[at]
+        place = (table.places[1] + UNIGRAM_BYTES * word) >> 2
+        probability = table.values[place]
+        window.probabilities[at] = -abs(np.float64(probability))
+        window.backoffs[at * order] = np.float64(table.values[place + 1])
+        window.lengths[at] = 1
+        if probability >= 0 and window.before[at] > 0 and order > 1:
+            key = chained(np.uint64(word), window.words[at - 1])
+            window.keys[at], window.places[at] = key, home(table, 2, key)
+            window.active[going] = at
             going += 1
-    for n in range(2, order + 1):
-        left: Int = 0
-        for place in range(going):
-            at = active[place]
-            slot = _slot(entries, keys[at])
-            if entries[2 * slot] != keys[at]:
-                continue
-            probability = values[4 * slot + 2]
-            probabilities[at] = -abs(np.float64(probability))
-            before = at * order + n - 1
-            backoffs[before] = backoffs[before - 1] + np.float64(values[4 * slot + 3])
-            lengths[at] = n
-            if probability <= 0 and at >= n and n < order:
-                keys[at] = _chained(keys[at], words[at - n])
-                _fetch_slot(entries, keys[at])
-                active[left] = at
-                left += 1
-        going = left
-    return unknown
+    return going
 
 
-@njit(cache=True, nogil=True)
-def _sum(window: Window, start: Int, count: Int, order: Int) -> float:
-    """Of the tokens' log10 probabilities, given all before them. O(count - start)."""
-    _, _, _, lengths, probabilities, backoffs = window
-    total = 0.0
+@kernel
+def _fetch_places(table: NgramTable, window: Window, n: Int, going: Int) -> None:
+    """A loop of its own, so short that many fetches are on their way at a time."""
+    for index in range(going):
+        fetch(table.memory, window.places[window.active[index]])
+    if table.strides[n] < LINE_BYTES:
+        for index in range(going):
+            fetch(table.memory, window.places[window.active[index]] + LINE_BYTES - 1)
+
+
+@inlined
+def _find_near(table: NgramTable, n: Int, key: np.uint64, at: Int) -> Int:
+    """As ``find``, four entries at a time: which of them it is cannot be foretold, and a wrong guess costs time."""
+    size = table.sizes[n]
+    if at + 4 * size > table.ends[n]:
+        return find(table, n, key, at)
+    first, second = word_at(table.memory, at), word_at(table.memory, at + size)
+    third, fourth = word_at(table.memory, at + 2 * size), word_at(table.memory, at + 3 * size)
+    step = np.int64(second == key) + 2 * np.int64(third == key) + 3 * np.int64(fourth == key)
+    free = (first == _0) | (second == _0) | (third == _0) | (fourth == _0)
+    place = at + size * step
+    if (first == key) | (step > 0) | free:
+        return place
+    return find(table, n, key, at + 3 * size)
+
+
+@kernel
+def _find_longer(table: NgramTable, window: Window, order: int, n: Int, going: Int) -> Int:
+    """Looks for the n-grams of so many tokens; returns how many go on. O(going)."""
+    left: Int = 0
+    for index in range(going):
+        at = window.active[index]
+        key = window.keys[at]
+        place = _find_near(table, n, key, window.places[at])
+        if word_at(table.memory, place) != key:
+            continue
+        place = (place + 8) >> 2
+        probability = table.values[place]
+        window.probabilities[at] = -abs(np.float64(probability))
+        window.lengths[at] = n
+        if n == order:
+            continue
+        before = at * order + n - 1
+        window.backoffs[before] = window.backoffs[before - 1] + np.float64(table.values[place + 1])
+        if probability >= 0 and window.lengths[at - 1] >= n:
+            key = chained(key, window.words[at - n])
+            window.keys[at], window.places[at] = key, home(table, n + 1, key)
+            window.active[left] = at
+            left += 1
+    return left
+
+
+@kernel
+def _add(window: Window, start: Int, count: Int, order: int, scores: Any) -> None:
+    """Adds the tokens' log10 probabilities, given all before them in their lines. O(count - start)."""
     for at in range(start, count):
-        total += probabilities[at]
-        known, context = min(lengths[at - 1], order - 1), lengths[at] - 1
+        if window.before[at] == 0:
+            continue
+        total = window.probabilities[at]
+        known, context = min(window.lengths[at - 1], order - 1), window.lengths[at] - 1
         if known > context:
             first = (at - 1) * order - 1
-            total += backoffs[first + known]
+            total += window.backoffs[first + known]
             if context:
-                total -= backoffs[first + context]
-    return total
+                total -= window.backoffs[first + context]
+        scores[window.lines[at]] += total
 
 
-@njit(cache=True, nogil=True)
-def _keep_context(window: Window, count: Int, order: Int) -> Int:
+@kernel
+def _keep_context(window: Window, count: Int, order: int) -> Int:
     """Moves the last tokens to the front; returns how many they are."""
-    kept = min(count, order)
-    words, _, _, lengths, _, backoffs = window
+    kept = min(count, np.int64(order))
     for at in range(kept):
-        words[at], lengths[at] = words[count - kept + at], lengths[count - kept + at]
+        before = count - kept + at
+        window.words[at], window.lengths[at] = window.words[before], window.lengths[before]
         for n in range(order):
-            backoffs[at * order + n] = backoffs[(count - kept + at) * order + n]
+            window.backoffs[at * order + n] = window.backoffs[before * order + n]
     return kept
 
 
-@njit(cache=True, nogil=True)
-def _token_end(data: Bytes, at: Int, stop: Int, characters: bool) -> Int:
-    at += 1
-    if characters:
-        while at < stop and (data[at] & 0xC0) == 0x80:
-            at += 1
+@kernel
+def _flush(
+    table: NgramTable, window: Window, order: int, start: Int, count: Int, strange: np.uint64, out: LineScores
+) -> Int:
+    """Scores what is in the window; returns how many tokens are kept. O(count × order)."""
+    if strange == _0:
+        _find_characters(table, window, start, count, out.unknown)
     else:
-        while at < stop and not _is_space(data[at]):
-            at += 1
+        _find_words(table, window, start, count, strange, out.unknown)
+    going = _find_unigrams(table, window, order, start, count)
+    for n in range(2, order + 1):
+        _fetch_places(table, window, n, going)
+        going = _find_longer(table, window, order, n, going)
+    _add(window, start, count, order, out.scores)
+    return _keep_context(window, count, order)
+
+
+@inlined
+def _is_space(byte: Int) -> bool | np.bool:
+    return byte == 32 or 9 <= byte <= 13
+
+
+@inlined
+def _word_end(data: Any, at: Int, stop: Int) -> Int:
+    at += 1
+    while at < stop and not _is_space(data[at]):
+        at += 1
     return at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _score(
     text: tuple[Bytes, Int64s],
     characters: bool,
-    table: tuple[UInt64s, Float32s],
+    arrays: NgramTable,
     markers: tuple[np.uint64, np.uint64, np.uint64],
-    order: Int,
-    out: LineScores,
+    scratch: Window,
+    found: LineScores,
 ) -> Int:
-    """Writes the lines' scores, returns how many there are. O(bytes + tokens × order)."""
-    data, offsets = text
-    entries = table[0]
-    rows, scores, tokens, unknown = out
+    """Writes the lines' scores, returns how many there are. O(bytes + tokens × order).
+
+    ``markers``: what ``<s>``, ``</s>`` and ``<unk>`` are found by: hashes, or code points and 0.
+    """
+    order = len(arrays.places) - 1
+    data, offsets, size = flat(text[0]), text[1], len(text[0])
+    table, window = flat_table(arrays), _flat_window(scratch)
+    out = LineScores(flat(found.rows), flat(found.scores), flat(found.tokens), flat(found.unknown))
     begin, end, strange = markers
-    words, keys = np.zeros(_WINDOW, np.uint64), np.zeros(_WINDOW, np.uint64)
-    active, lengths = np.zeros(_WINDOW, np.int64), np.zeros(_WINDOW, np.int64)
-    window = Window(words, keys, active, lengths, np.zeros(_WINDOW), np.zeros(_WINDOW * order))
-    lines: Int = 0
+    line: Int = 0
+    start: Int = 0
+    count: Int = 0
     for row in range(len(offsets) - 1):
         at, stop = offsets[row], offsets[row + 1]
-        start: Int = 0
-        count: Int = 0
-        total = 0.0
+        seen: Int = 0
         while at <= stop:
-            if at == stop or data[at] == 10:
-                if tokens[lines]:
-                    words[count] = keys[count] = end
-                    unknown[lines] += _look_up(table, window, start, count + 1, order, strange)
-                    scores[lines] = total + _sum(window, max(start, 1), count + 1, order)
-                    rows[lines] = row
-                    lines += 1
-                start, count, total = 0, 0, 0.0
+            ends = at == stop or data[at] == 10
+            if ends and seen == 0 or not ends and _is_space(data[at]):
                 at += 1
                 continue
-            if _is_space(data[at]):
+            if count > _WINDOW - 2:
+                start = count = _flush(table, window, order, start, count, strange, out)
+            if seen == 0:
+                window.keys[count], window.lines[count], window.before[count] = begin, line, 0
+                if not characters:
+                    window.places[count] = home(table, 0, begin)
+                out.rows[line] = row
+                count += 1
+                seen = 1
+            if ends:
+                key = end
                 at += 1
-                continue
-            if count == 0:
-                words[0] = keys[0] = begin
-                count = 1
-            elif count == _WINDOW - 1:
-                unknown[lines] += _look_up(table, window, start, count, order, strange)
-                total += _sum(window, max(start, 1), count, order)
-                start = count = _keep_context(window, count, order)
-            after = _token_end(data, at, stop, characters)
-            word = _hash(data, at, after)
-            _fetch_slot(entries, word)
-            words[count] = keys[count] = word
-            tokens[lines] += 1
+            elif characters:
+                code, width = code_point(data, at)
+                key = np.uint64(code)
+                at += width
+            else:
+                after = _word_end(data, at, stop)
+                key = word_hash(data, size, at, after)
+                at = after
+            window.keys[count], window.lines[count], window.before[count] = key, line, seen
+            if not characters:
+                place = home(table, 0, key)
+                window.places[count] = place
+                fetch(table.memory, place)
             count += 1
-            at = after
-    return lines
+            seen += 1
+            if ends:
+                out.tokens[line] = seen - 2
+                line += 1
+                seen = 0
+    _flush(table, window, order, start, count, strange, out)
+    return line
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_lines(data: Bytes, offsets: Int64s) -> Int:
     count: Int = len(offsets)
     for at in range(offsets[0], offsets[-1]):
@@ -343,51 +323,19 @@ def _count_lines(data: Bytes, offsets: Int64s) -> Int:
     return count
 
 
-def make_table(grams: int, order: int) -> NgramTable:
-    """A table with room for so many n-grams; it holds ``<unk>``."""
-    slots = max(_LEAST_SLOTS, 1 << int((grams + 1) / _FULL).bit_length())
-    entries = np.zeros(2 * slots, np.uint64)
-    hashes = [_word_hash(word) for word in (b"<s>", b"</s>", b"<unk>")]
-    table = NgramTable(entries, entries.view(np.float32), hashes[0], hashes[1], hashes[2], order)
-    put_words(table, [b"<unk>"], _NO_UNKNOWN)
-    return table
-
-
-def put_words(table: NgramTable, words: Sequence[bytes], probability: float = 0.0) -> None:
-    """Puts unigrams into the table, all of the same log10 probability."""
-    for word in words:
-        slot = _word_slot(table, word)
-        table.entries[2 * slot] = _word_hash(word)
-        table.values[4 * slot + 2] = abs(probability)
-
-
-def has_word(table: NgramTable, word: bytes) -> bool:
-    """Whether the word has a unigram."""
-    return bool(table.entries[2 * _word_slot(table, word)] == _word_hash(word))
-
-
-def _word_slot(table: NgramTable, word: bytes) -> int:
-    with np.errstate(over="ignore"):
-        return int(_slot(table.entries, _word_hash(word)))
-
-
-def _word_hash(word: bytes) -> np.uint64:
-    with np.errstate(over="ignore"):
-        return np.uint64(_hash(np.frombuffer(word, np.uint8), 0, len(word)))
-
-
-def put_grams(table: NgramTable, data: Bytes, lines: Lines, n: int) -> None:
-    """Puts n-grams of length n into the table, where shorter ones have to be. O(bytes)."""
-    spans, numbers = (lines.starts, lines.ends), (lines.probabilities, lines.backoffs)
-    with np.errstate(over="ignore"):
-        _put_grams(data, spans, numbers, n, table.entries, table.values)
-
-
 def score_lines(table: NgramTable, data: Bytes, offsets: Int64s, *, characters: bool = False) -> LineScores:
-    """Scores of the lines of rows ``data[offsets[i]:offsets[i + 1]]``, tokens between white space or characters."""
+    """Scores of the lines of rows ``data[offsets[i]:offsets[i + 1]]``, tokens between white space or characters.
+
+    Many calls with ``characters`` want a table :func:`~stages.kernels.ngram_table.with_characters`.
+    """
     room = int(_count_lines(data, offsets))
     out = LineScores(np.zeros(room, np.int64), np.zeros(room), np.zeros(room, np.int64), np.zeros(room, np.int64))
-    markers = (table.begin, table.end, table.unknown)
+    if characters:
+        if not len(table.characters):
+            table = with_characters(table, data[offsets[0] : offsets[-1]].tobytes().decode())
+        markers = (np.uint64(CODE_POINTS), np.uint64(CODE_POINTS + 1), _0)
+    else:
+        markers = (hashed(b"<s>"), hashed(b"</s>"), hashed(b"<unk>"))
     with np.errstate(over="ignore"):
-        lines = _score((data, offsets), characters, (table.entries, table.values), markers, table.order, out)
+        lines = _score((data, offsets), characters, table, markers, _window(table.order), out)
     return LineScores(out.rows[:lines], out.scores[:lines], out.tokens[:lines], out.unknown[:lines])

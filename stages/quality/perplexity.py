@@ -39,7 +39,7 @@ from stages.kernels.ngram_scores import LineScores
 
 Bucket = Literal["head", "middle", "tail"]
 BUCKETS: tuple[Bucket, ...] = ("head", "middle", "tail")
-_KEPT: tuple[tuple[Bucket, ...], ...] = (("head",), ("head", "middle"), ("middle",), ("middle", "tail"), BUCKETS)
+_APART = {"head", "tail"}
 _FILES = (".arpa", ".gz", ".bin", ".binary", ".klm", ".lm", ".mmap")
 
 Float64s = npt.NDArray[np.float64]
@@ -50,7 +50,7 @@ class PerplexityConfig(StageConfig):
 
     model: str | FitRef = measure()
     """Name of a fit ``ngram_lm`` (also as ``{fit: name}``), or path of an ARPA file (``.arpa``, ``.arpa.gz``) or a
-    KenLM binary (``.bin``). Every worker holds it in memory: an ARPA file takes 23 to 46 bytes for each n-gram."""
+    KenLM binary (``.bin``). An ARPA file takes 32 bytes for each n-gram in every worker, a binary is shared by all."""
     prepare: Prepare | None = measure(None)
     """How the model's text was prepared, ``ccnet`` or ``plain``; models of ``ngram_lm`` say it themselves."""
     tokens: Tokens | None = measure(None)
@@ -59,10 +59,11 @@ class PerplexityConfig(StageConfig):
     sentences: SentencesOf | None = measure(None)
     """``lines``, the default, or ``documents``: the whole document is one line, as CCNet scores documents."""
     tokenizer: str | FitRef | None = measure(None)
-    """Path of the sentencepiece model, or of the ``tokenizer.json`` for ``bpe``, which may be ``{fit: name}``."""
+    """Path of the sentencepiece model, or of the ``tokenizer.json`` for ``bpe``, which may be ``{fit: name}``; that of
+    the fit ``ngram_lm`` when left out."""
     keep: list[Bucket] | None = rule(None, min_length=1)
-    """Buckets to keep, neighbours: ``[head]``, ``[head, middle]``, ``[middle]`` or ``[middle, tail]``. All if left
-    out."""
+    """Buckets to keep, neighbours: ``[head]``, ``[head, middle]``, ``[middle]``, ``[middle, tail]`` or ``[tail]``. All
+    if left out."""
     head: Threshold = rule(None)
     """Documents with a lower perplexity are the head; a number or ``{fit: name}``. Together with ``tail``; where both
     are left out the percentiles decide."""
@@ -92,8 +93,11 @@ class PerplexityConfig(StageConfig):
 
     @model_validator(mode="after")
     def _settings_fit_together(self) -> Self:
-        if self.keep is not None and tuple(b for b in BUCKETS if b in self.keep) not in _KEPT:
-            raise ValueError(f"keep {self.keep}: expected neighbours with head or middle among them")
+        if self.keep is not None and set(self.keep) == _APART:
+            raise ValueError(
+                f"keep {self.keep}: head and tail are no neighbours, and a rule keeps one range; leave keep out and go "
+                f"by the column {self.column or 'perplexity_bucket'}"
+            )
         if (self.head is None) != (self.tail is None):
             raise ValueError("head and tail are set together, or both left out: then the percentiles decide")
         for low, high in (
@@ -121,9 +125,10 @@ def resources(config: PerplexityConfig) -> Mapping[str, str | FitRef]:
 
 def load(config: PerplexityConfig, files: Mapping[str, str]) -> LanguageModel:
     """The model, from its local path under ``model``. Raises ModelError."""
-    stamp = os.stat(files["model"]).st_mtime_ns
+    stamps = tuple(os.stat(path).st_mtime_ns for path in files.values())
     said = (config.prepare, config.tokens, config.sentences)
-    model = _loaded(files["model"], stamp, said, files.get("tokenizer"))
+    tokenizer = files.get("tokenizer", files.get("model.tokenizer"))
+    model = _loaded(files["model"], stamps, said, tokenizer)
     if config.keep is not None and config.head is None and not model.facts.percentiles:
         raise ModelError(
             f"{files['model']} has no percentiles of held-out documents to keep {config.keep} by: set head and tail, "
@@ -134,7 +139,10 @@ def load(config: PerplexityConfig, files: Mapping[str, str]) -> LanguageModel:
 
 @lru_cache(maxsize=4)
 def _loaded(
-    path: str, stamp: int, said: tuple[Prepare | None, Tokens | None, SentencesOf | None], tokenizer: str | None
+    path: str,
+    stamps: tuple[int, ...],
+    said: tuple[Prepare | None, Tokens | None, SentencesOf | None],
+    tokenizer: str | None,
 ) -> LanguageModel:
     """Uses of one model with other thresholds share it."""
     prepare, tokens, sentences = said
@@ -203,12 +211,16 @@ def _buckets(perplexity: Float64s, percentile: Float64s, config: PerplexityConfi
     if not isinstance(low, int | float) or not isinstance(high, int | float):
         return pa.nulls(len(values), pa.string())
     in_head = values <= low if config.keep == ["head"] else values < low
-    numbers = np.where(np.isnan(values), len(BUCKETS), np.where(values > high, 2, np.where(in_head, 0, 1)))
+    in_tail = values >= high if config.keep == ["tail"] else values > high
+    numbers = np.where(np.isnan(values), len(BUCKETS), np.where(in_tail, 2, np.where(in_head, 0, 1)))
     return pa.array([*BUCKETS, None], pa.string()).take(pa.array(numbers))
 
 
 def rules(config: PerplexityConfig) -> Sequence[Rule]:
-    """``too_low``, ``too_high``, ``unknown_words``, ``bad_lines``; ``head`` and ``tail`` where they are not kept."""
+    """``too_low``, ``too_high``, ``unknown_words``, ``bad_lines``, and one or two for what is not kept.
+
+    ``not_head`` or ``not_tail`` where only that is kept, else ``head`` and ``tail``.
+    """
     made = [
         Rule("too_low", "perplexity", min=config.min_perplexity),
         Rule("too_high", "perplexity", max=config.max_perplexity),
@@ -219,11 +231,14 @@ def rules(config: PerplexityConfig) -> Sequence[Rule]:
     signal, low, high = "perplexity", config.head, config.tail
     if config.head is None:
         signal, low, high = "percentile", config.head_percentile, config.tail_percentile
-    if config.keep is not None and "head" not in config.keep:
+    kept = set(config.keep or BUCKETS)
+    if kept == {"head"}:
+        return [*made, Rule("not_head", signal, max=low)]
+    if kept == {"tail"}:
+        return [*made, Rule("not_tail", signal, min=high)]
+    if "head" not in kept:
         made.append(Rule("head", signal, min=low))
-    if config.keep is not None and "middle" not in config.keep:
-        made.append(Rule("not_head", signal, max=low))
-    elif config.keep is not None and "tail" not in config.keep:
+    if "tail" not in kept:
         made.append(Rule("tail", signal, max=high))
     return made
 
@@ -244,12 +259,14 @@ def libraries(config: PerplexityConfig) -> tuple[str, ...]:
     model = resources(config)["model"]
     binary = isinstance(model, str) and not model.endswith((".arpa", ".gz"))
     tokenizers = {"sentencepiece": ("sentencepiece",), "bpe": ("tokenizers",)}
-    return (*(("kenlm",) if binary else ()), *tokenizers.get(config.tokens or "", ()))
+    is_sentencepiece = isinstance(config.tokenizer, str) and config.tokenizer.endswith(".model")
+    tokens = config.tokens or ("sentencepiece" if is_sentencepiece else "bpe" if config.tokenizer else "words")
+    return (*(("kenlm",) if binary else ()), *tokenizers.get(tokens, ()))
 
 
 STAGE = RowStage(
     kind="perplexity",
-    version=1,
+    version=2,
     config=PerplexityConfig,
     apply=apply,
     signals=signals,

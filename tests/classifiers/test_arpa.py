@@ -72,7 +72,7 @@ def test_gzip(tmp_path: Path) -> None:
     """A gzipped file is the same model, and one that is cut off is refused."""
     path = tmp_path / "m.arpa.gz"
     path.write_bytes(gzip.compress(ARPA.encode()))
-    assert np.array_equal(read_arpa(path)[0].entries, parse_arpa(np.frombuffer(ARPA.encode(), np.uint8), "")[0].entries)
+    assert np.array_equal(read_arpa(path)[0].memory, parse_arpa(np.frombuffer(ARPA.encode(), np.uint8), "")[0].memory)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ModelError, match="cannot be read"):
         read_arpa(path)
@@ -90,6 +90,7 @@ def test_gzip(tmp_path: Path) -> None:
         ("ngram 2=2", "ngram 3=2", "lengths"),
         ("ngram 2=2", "ngram 2=2000000000", "damaged"),
         ("\\2-grams:", "\\3-grams:", "line 12: expected .2-grams:"),
+        ("-0.0625\t<s> word", "-0.0625\t<s> wrod", "line 13: a word of the 2-gram is not among the 1-grams"),
         ("</s>", "end", "no </s>"),
     ],
 )

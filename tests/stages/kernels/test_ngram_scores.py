@@ -16,7 +16,8 @@ from classifiers.arpa import parse_arpa
 from classifiers.errors import ModelError
 from classifiers.ngram_lm import Tokens, arpa_bytes, estimate
 from stages.kernels.arrow_text import text_view
-from stages.kernels.ngram_scores import LineScores, NgramTable, has_word, make_table, put_words, score_lines
+from stages.kernels.ngram_scores import LineScores, score_lines
+from stages.kernels.ngram_table import NgramTable, has_word, line_shape, make_table, put_words
 from tests.reference import ngram_scores as reference
 from tests.stages.hostile import ROWS, TEXT, arrays, long_bytes
 
@@ -123,7 +124,7 @@ def test_a_long_row() -> None:
 def test_words_of_a_table() -> None:
     """A table knows the words put into it and the unknown word, and no others; it has room for what was asked."""
     words = [f"w{number}".encode() for number in range(1000)]
-    table = make_table(len(words), 1)
+    table = make_table(line_shape([len(words)]))
     put_words(table, words)
     assert all(has_word(table, word) for word in [*words, b"<unk>"])
     assert not has_word(table, b"w1000") and not has_word(table, b"")
