@@ -4,6 +4,10 @@ Interpolated, as by KenLM's ``lmplz`` (Heafield et al. 2013), whose probabilitie
 Goodman (1999), unigrams interpolated with the uniform distribution, the rest of which is ``<unk>``'s. Any reader of
 ARPA files takes them, the kenlm package among them.
 
+What lmplz does otherwise: lines without a token are sentences, a last line that no line feed ends is none, vertical
+tabs and form feeds do not end words, and NULs do. When it estimates discounts it counts the last n-gram of each length
+by how often it occurs, and not by its continuations, which shows in corpora of a few sentences.
+
 Everything is in memory. :func:`memory_bytes` says how much that is; text that would take more is refused before.
 """
 
@@ -23,7 +27,7 @@ from classifiers.errors import ModelError
 from stages.kernels.arpa_text import NUMBER_BYTES, SLACK, gathered, token_bytes, write_lines
 from stages.kernels.arrow_text import TextView
 from stages.kernels.kneser_ney import Level, context_sums, interpolated, levels
-from stages.kernels.token_numbers import Sentences, sentences
+from stages.kernels.token_numbers import Sentences, count_tokens, sentences
 
 Float64s = npt.NDArray[np.float64]
 Tokens = Literal["words", "characters"]
@@ -34,6 +38,8 @@ same by ``--discount_fallback``."""
 DEFAULT_MEMORY_BYTES = 8 * 10**9
 
 _SPECIAL = b"<unk><s></s>"
+_SPECIAL_SIZES = (0, 5, 3, 4)
+"""Of the words of the first numbers: none, and those."""
 _ROWS = 1 << 18
 _THREADS = 2
 """They write the file 1.6 times as fast as one."""
@@ -58,13 +64,14 @@ class NgramModel(NamedTuple):
     unknown: float
 
 
-def memory_bytes(tokens: int, order: int) -> int:
-    """Largest memory in bytes that a model of so many tokens takes, whatever they are.
+def memory_bytes(tokens: int, ngrams: int = 0) -> int:
+    """Largest memory in bytes that a model of so many tokens and n-grams takes besides the text.
 
-    Each token may begin an n-gram of every length, which takes 33 bytes for its level, 8 for its raw count and 16 for
-    probability and backoff weight; 40 more are needed while the places are sorted.
+    First each token may be another word, and words take up to 170 bytes while they are told apart; that is enough for
+    sorting places, too. Then each place takes 40, and each n-gram 33 for its level, 16 for probability and backoff
+    weight, and 8 while they are made.
     """
-    return tokens * (40 + 57 * order)
+    return max(170 * tokens, 40 * tokens + 57 * ngrams)
 
 
 def estimate(
@@ -79,21 +86,28 @@ def estimate(
     """A model of the rows' lines.
 
     ``prune``: counts up to which n-grams are left out, for lengths 1, 2, …; the last one holds for longer ones too.
-    ``blank_lines``: lines without a token are sentences too, as for lmplz. ``max_bytes``: of memory.
+    ``blank_lines``: lines without a token are sentences too, as for lmplz. ``max_bytes``: of memory besides the text.
 
     Raises ModelError for text without tokens, and where the model would take more memory than allowed.
     """
     thresholds = check_thresholds(prune, order)
-    found = sentences(text.data, text.offsets, characters=tokens == "characters", blank=blank_lines)
+    characters = tokens == "characters"
+    count = count_tokens(text.data, text.offsets, characters=characters, blank=blank_lines)
+
+    def check(ngrams: int) -> None:
+        needed = memory_bytes(count, ngrams)
+        if needed > max_bytes:
+            found = f"{count:,} tokens" + (f" and {ngrams:,} n-grams" if ngrams else "")
+            raise ModelError(
+                f"{found} may take {needed / 1e9:.2f} GB, allowed are {max_bytes / 1e9:.2f} besides the text: take a "
+                "smaller sample or order, or allow more memory"
+            )
+
+    check(0)
+    found = sentences(text.data, text.offsets, characters=characters, blank=blank_lines)
     if not len(found.tokens):
         raise ModelError("there is no token in the text: a model needs some lines of words")
-    needed = memory_bytes(len(found.tokens), order)
-    if needed > max_bytes:
-        raise ModelError(
-            f"{len(found.tokens):,} tokens and order {order} may take {needed / 1e9:.1f} GB, allowed are "
-            f"{max_bytes / 1e9:.1f}: take a smaller sample or order, or allow more memory"
-        )
-    return _smoothed(text.data, found, levels(found.tokens, order, thresholds))
+    return _smoothed(text.data, found, levels(found.tokens, order, thresholds, check))
 
 
 def check_thresholds(prune: Sequence[int], order: int) -> tuple[int, ...]:
@@ -153,8 +167,9 @@ def write_arpa(model: NgramModel, file: IO[bytes]) -> None:
 
 def arpa_bytes(model: NgramModel, max_bytes: int = DEFAULT_MEMORY_BYTES) -> bytes:
     """The whole file. Raises ModelError where model and file, with room for a copy, take more memory than allowed."""
-    size = _file_bytes(model)
-    needed = sum(array.nbytes for array in _arrays(model)) + 2 * size
+    rooms = _rooms(model)
+    size = sum(rooms)
+    needed = _model_bytes(model) + _parts_bytes(model, rooms) + 2 * size
     if needed > max_bytes:
         raise ModelError(
             f"a file of {size / 1e9:.2f} GB and its model take {needed / 1e9:.2f} GB to write, allowed are "
@@ -165,19 +180,26 @@ def arpa_bytes(model: NgramModel, max_bytes: int = DEFAULT_MEMORY_BYTES) -> byte
     return file.getvalue()
 
 
-def _arrays(model: NgramModel) -> Iterator[npt.NDArray[Any]]:
-    for level in model.levels:
-        yield from level
-    yield from model.probabilities
-    yield from model.backoffs
-    yield model.sentences.tokens
+def _model_bytes(model: NgramModel) -> int:
+    """Memory of its arrays, and of the words and one level's n-grams in the order in which they are written."""
+    arrays: list[npt.NDArray[Any]] = [*model.probabilities, *model.backoffs, *model.sentences]
+    arrays += [array for level in model.levels for array in level]
+    longest = max(level.places.nbytes for level in model.levels)
+    words = int((model.sentences.ends - model.sentences.starts).sum()) + 8 * len(model.sentences.starts)
+    return sum(array.nbytes for array in arrays) + longest + 2 * words
 
 
-def _file_bytes(model: NgramModel) -> int:
-    """Room for all lines."""
-    _, offsets = _words(model)
-    places = [level.places[level.kept] for level in model.levels]
-    return sum(_room(model, offsets, some, n) for n, some in enumerate(places, 1))
+def _rooms(model: NgramModel) -> list[int]:
+    """Room for the lines of each length."""
+    offsets = np.cumsum(np.r_[0, _SPECIAL_SIZES, model.sentences.ends - model.sentences.starts], dtype=np.int64)
+    return [_room(model, offsets, level.places[level.kept], n) for n, level in enumerate(model.levels, 1)]
+
+
+def _parts_bytes(model: NgramModel, rooms: Sequence[int]) -> int:
+    """Of the parts that are made while others are written, with 40 bytes for the numbers of each line."""
+    lines = [max(int(level.kept.sum()), 1) for level in model.levels]
+    most = (2 * _THREADS + 1) * _ROWS
+    return max(min(most, count) * (room // count + 40) for room, count in zip(rooms, lines, strict=True))
 
 
 def _room(model: NgramModel, offsets: npt.NDArray[np.int64], places: npt.NDArray[np.int64], n: int) -> int:
@@ -186,12 +208,12 @@ def _room(model: NgramModel, offsets: npt.NDArray[np.int64], places: npt.NDArray
 
 
 def _pieces(model: NgramModel) -> Iterator[bytes | memoryview]:
-    kept = [np.flatnonzero(level.kept) for level in model.levels]
-    counts = [len(rows) + (n == 1) for n, rows in enumerate(kept, 1)]
+    counts = [int(level.kept.sum()) + (n == 1) for n, level in enumerate(model.levels, 1)]
     head = "".join(f"ngram {n}={count}\n" for n, count in enumerate(counts, 1))
     yield f"\\data\\\n{head}".encode()
     words = _words(model)
-    for n, rows in enumerate(kept, 1):
+    for n, level in enumerate(model.levels, 1):
+        rows = np.flatnonzero(level.kept)
         yield f"\n\\{n}-grams:\n".encode()
         if n == 1:
             yield f"{np.log10(model.unknown):.6f}\t<unk>\t0\n".encode()
@@ -234,5 +256,5 @@ def _logarithms(values: Float64s) -> Float64s:
 def _words(model: NgramModel) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Bytes of the words in the order of their numbers, and where each begins: the special ones come first."""
     own, offsets = gathered(model.data, model.sentences.starts, model.sentences.ends)
-    special = np.r_[0, 0, 5, 8, len(_SPECIAL)]
+    special = np.cumsum(np.r_[0, _SPECIAL_SIZES])
     return np.r_[np.frombuffer(_SPECIAL, np.uint8), own], np.r_[special[:-1], offsets + special[-1]].astype(np.int64)

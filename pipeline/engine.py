@@ -21,6 +21,7 @@ from pipeline.blocks.work import Unit, Work
 from pipeline.corpus_phases import CorpusPhases
 from pipeline.errors import GristmillError, StoreError
 from pipeline.executors.contract import Executor
+from pipeline.executors.nursery import Nursery
 from pipeline.fingerprint import digest
 from pipeline.plan import (
     Block,
@@ -31,6 +32,7 @@ from pipeline.plan import (
     RowsBlock,
     TokensBlock,
     corpus_use,
+    resolve_files,
     resolve_steps,
 )
 from pipeline.progress import Progress
@@ -183,7 +185,8 @@ class Engine:
     # fits
 
     def _run_fit(self, block: FitBlock) -> None:
-        spec = replace(block.spec, measure=resolve_steps(block.spec.measure, self.values, self.artifacts))
+        measure = resolve_steps(block.spec.measure, self.values, self.artifacts)
+        spec = replace(block.spec, measure=measure, resources=resolve_files(block.spec.resources, self.artifacts))
         readers = {} if block.upstream else self.plan.readers
         sample, seed = block.sample, self.plan.recipe.seed
         corpus = corpus_use(block.corpus) if block.corpus else None
@@ -291,12 +294,12 @@ def _check_numbers(units: Iterable[SourceUnit]) -> None:
         seen[unit.number] = unit.label
 
 
-def make_executor(name: str, workers: int | None, address: str | None) -> Executor:
+def make_executor(name: str, workers: int | None, address: str | None, nursery: Nursery | None = None) -> Executor:
     """The executor that a recipe asks for."""
     if name == "local":
         from pipeline.executors.local import LocalExecutor
 
-        return LocalExecutor(workers or 1)
+        return LocalExecutor(workers or 1, nursery)
     from pipeline.executors.ray_executor import RayExecutor
 
     return RayExecutor(workers, address)

@@ -61,7 +61,7 @@ def _characters() -> tuple[list[str], npt.NDArray[np.int32]]:
 CHARACTERS, BYTE_IDS = _characters()
 
 
-def summarize(batch: pa.RecordBatch, config: BpeTokenizer) -> pa.Table:
+def summarize(batch: pa.RecordBatch, config: BpeTokenizer, model: None = None) -> pa.Table:
     """Counts of the batch's pre-tokens by level of their document."""
     view = text_view(batch.column("text"))
     ends, rows = pretokens(view)
@@ -76,7 +76,7 @@ def merge(tables: Sequence[pa.Table], config: BpeTokenizer) -> pa.Table:
     return _compact(text_view(pretoken), level.to_numpy(), count.to_numpy(), config)
 
 
-def finish(table: pa.Table, config: BpeTokenizer) -> bytes:
+def finish(table: pa.Table, config: BpeTokenizer, model: None = None) -> bytes:
     """The ``tokenizer.json``. ValueError if there is no text to learn from."""
     words = table.slice(1).group_by("pretoken").aggregate([("count", "sum")]).sort_by("pretoken")
     if not words.num_rows:

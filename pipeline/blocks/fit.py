@@ -10,11 +10,12 @@ import hashlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.blocks.models import models_of
+from pipeline.blocks.models import model_of_fit, models_of
 from pipeline.blocks.patches import CorpusUse, patched
 from pipeline.blocks.reading import (
     BlockUnit,
@@ -50,7 +51,8 @@ MERGE_EVERY = 16
 class FitSpec:
     """A fit of the recipe. ``measure``: steps that give the signal that it asked for.
 
-    ``brought``: steps that make documents of what sources read, for a fit that learns from sources.
+    ``brought``: steps that make documents of what sources read, for a fit that learns from sources. ``resources``:
+    name → path or URI, or ``fit:name`` in a plan.
     """
 
     name: str
@@ -58,10 +60,15 @@ class FitSpec:
     config: FitConfig
     measure: tuple[Step, ...] = ()
     brought: tuple[Step, ...] = ()
+    resources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def signal(self) -> str | None:
         return catalogue.fit(self.kind).signal(self.config)
+
+    def model(self) -> Any:
+        """What the fit loads of its resources, once per process."""
+        return model_of_fit(self.kind, self.config, self.resources)
 
 
 @dataclass(frozen=True)
@@ -80,9 +87,10 @@ class SummarizeWork:
         started = time.perf_counter()
         fit, config = catalogue.fit(self.spec.kind), self.spec.config
         runner = StepRunner(self.spec.measure, models_of(self.spec.measure))
+        model = self.spec.model()
         waiting: list[pa.Table] = []
         for batch in self._documents(unit):
-            waiting.append(fit.summarize(self._measured(runner, batch), config))
+            waiting.append(fit.summarize(self._measured(runner, batch), config, model))
             if len(waiting) >= MERGE_EVERY:
                 waiting = [fit.merge(waiting, config)]
         attempt = Attempt(self.store, unit.key)
@@ -141,10 +149,10 @@ class FinishWork:
     def run(self, unit: Unit) -> Commit:
         assert isinstance(unit, FinishUnit)
         started = time.perf_counter()
-        fit = catalogue.fit(self.spec.kind)
+        fit, model = catalogue.fit(self.spec.kind), self.spec.model()
         tables = [read_table(self.store, file) for file in unit.summaries]
         try:
-            content = fit.finish(fit.merge(tables, self.spec.config), self.spec.config)
+            content = fit.finish(fit.merge(tables, self.spec.config), self.spec.config, model)
         except ValueError as error:
             remedy = "look at what the stages before it drop, or learn from other documents"
             raise GristmillError(str(error), where=f"fit {self.spec.name}", remedy=remedy) from error

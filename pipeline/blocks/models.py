@@ -1,11 +1,11 @@
-"""Models that stages use: found, hashed, and loaded once per process."""
+"""Models that stages and fits use: found, hashed, and loaded once per process."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +14,8 @@ import pyarrow.fs as pafs
 from pipeline.blocks.steps import StageStep, Step, stage_steps
 from pipeline.errors import SourceError
 from pipeline.storage import Folder, filesystem
+from stages import catalogue
+from stages.contract import FitConfig
 
 _Stamp = tuple[int | None, int | None]
 """Size and time of a file's last change: another file under the same path is another model."""
@@ -27,10 +29,23 @@ def models_of(steps: Sequence[Step]) -> dict[str, Any]:
 
 
 def _model(step: StageStep) -> Any:
-    files = tuple((name, uri, _stamp(uri)) for name, uri in sorted(step.resources.items()))
-    key = (step.kind, files, step.config.model_dump_json(exclude={"name", "when"}))
+    settings = step.config.model_dump_json(exclude={"name", "when"})
+    return _once(step.kind, step.resources, settings, lambda files: step.stage.load(step.config, files))
+
+
+def model_of_fit(kind: str, config: FitConfig, resources: Mapping[str, str]) -> Any:
+    """What a fit's functions are given; None for a fit without files. ``resources``: name → path or URI."""
+    if not resources:
+        return None
+    settings = config.model_dump_json(by_alias=True)
+    return _once(f"fit {kind}", resources, settings, lambda files: catalogue.fit(kind).load(config, files))
+
+
+def _once(kind: str, resources: Mapping[str, str], settings: str, load: Callable[[Mapping[str, str]], Any]) -> Any:
+    files = tuple((name, uri, _stamp(uri)) for name, uri in sorted(resources.items()))
+    key = (kind, files, settings)
     if key not in _loaded:
-        _loaded[key] = step.stage.load(step.config, {name: local_copy(uri) for name, uri in step.resources.items()})
+        _loaded[key] = load({name: local_copy(uri) for name, uri in resources.items()})
     return _loaded[key]
 
 

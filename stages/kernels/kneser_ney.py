@@ -13,6 +13,7 @@ each order (Chen and Goodman 1999, section 3, equation 26). O(tokens × log toke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -185,14 +186,18 @@ def sorted_places(tokens: Int32s, order: int) -> Int64s:
     return places[np.lexsort(keys[::-1])]
 
 
-def levels(tokens: Int32s, order: int, prune: tuple[int, ...]) -> list[Level]:
+def levels(
+    tokens: Int32s, order: int, prune: tuple[int, ...], check: Callable[[int], None] = lambda ngrams: None
+) -> list[Level]:
     """The n-grams of lengths 1 to ``order``. The last node of the first level is <s>.
 
-    ``prune``: for each length, the count up to which n-grams are left out. ``tokens``: int32, <s> first.
+    ``prune``: for each length, the count up to which n-grams are left out. ``tokens``: int32, <s> first. ``check`` is
+    told how many n-grams of all lengths there are, before there is room for them.
     """
     places = sorted_places(tokens, order)
     shared, own = np.empty(len(places), np.uint8), np.empty(len(places), np.uint8)
     _depths(tokens, places, order, shared, own)
+    check(sum(int(np.count_nonzero((shared < n) & (own >= n))) for n in range(1, order + 1)))
     found: list[Level] = []
     above = np.zeros(len(places), np.int32)
     at_place = np.zeros(len(tokens), np.int32)

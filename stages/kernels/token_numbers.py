@@ -93,21 +93,27 @@ def _is_marker(data: Bytes, at: Int, end: Int) -> bool | np.bool:
 
 
 @njit(cache=True, nogil=True)
-def _count(data: Bytes, offsets: Int64s, characters: bool) -> Int:
-    """At most so many tokens, <s> and </s> among them. O(bytes)."""
-    count: Int = 2 * (len(offsets) - 1)
+def _count(data: Bytes, offsets: Int64s, characters: bool, blank: bool) -> Int:
+    count: Int = 0
     for row in range(len(offsets) - 1):
-        inside = False
+        inside = begun = False
         for at in range(offsets[row], offsets[row + 1]):
             byte = data[at]
             space = _is_space(byte)
-            count += 2 * (byte == 10)
-            if characters:
-                count += not space and (byte & 0xC0) != 0x80
-            else:
-                count += not space and not inside
+            if byte == 10:
+                count += 2 * (blank and not begun)
+                begun = False
+            elif not space:
+                count += 2 * (not begun)
+                begun = True
+                count += (byte & 0xC0) != 0x80 if characters else not inside
             inside = not space
     return count
+
+
+def count_tokens(data: Bytes, offsets: Int64s, *, characters: bool = False, blank: bool = False) -> int:
+    """How many tokens the sentences have, <s> and </s> among them, and markers that are passed over. O(bytes)."""
+    return int(_count(data, offsets, characters, blank))
 
 
 @njit(cache=True, nogil=True)
@@ -195,7 +201,7 @@ def _renumber(tokens: Int32s, ranks: Int64s) -> None:
 
 def sentences(data: Bytes, offsets: Int64s, *, characters: bool = False, blank: bool = False) -> Sentences:
     """The sentences of rows ``data[offsets[i]:offsets[i + 1]]``. ``blank``: lines without a token are sentences too."""
-    tokens = np.empty(int(_count(data, offsets, characters)), np.int32)
+    tokens = np.empty(count_tokens(data, offsets, characters=characters, blank=blank), np.int32)
     with np.errstate(over="ignore"):
         used, hashes, starts, ends = _scan(data, offsets, characters, blank, tokens)
     order = np.argsort(hashes, kind="stable")

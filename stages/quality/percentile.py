@@ -34,7 +34,7 @@ class Percentile(FitConfig):
     """Share of documents that lie below the threshold; the value is the lower of two neighbours."""
 
 
-def summarize(batch: pa.RecordBatch, config: Percentile) -> pa.Table:
+def summarize(batch: pa.RecordBatch, config: Percentile, model: None = None) -> pa.Table:
     """The k documents of the batch with the smallest content hash, with their values; null values left out."""
     high, _ = binary_to_u64(batch.column("content_hash"))
     values = pc.cast(batch.column(SIGNAL), pa.float64())
@@ -47,7 +47,7 @@ def merge(tables: Sequence[pa.Table], config: Percentile) -> pa.Table:
     return _smallest(pa.concat_tables(tables))
 
 
-def finish(table: pa.Table, config: Percentile) -> bytes:
+def finish(table: pa.Table, config: Percentile, model: None = None) -> bytes:
     """JSON with the value; ValueError if no document had the signal."""
     if not table.num_rows:
         raise ValueError(f"no document has a value of {config.signal}")

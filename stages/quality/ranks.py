@@ -40,7 +40,7 @@ class RankTable:
         return np.clip((low + high - 1) / (2 * (len(self.values) - 1)), 0, 1)
 
 
-def finish(table: pa.Table, config: Ranks) -> bytes:
+def finish(table: pa.Table, config: Ranks, model: None = None) -> bytes:
     """JSON with the table; ValueError if no document had the signal."""
     if not table.num_rows:
         raise ValueError(f"no document has a value of {config.signal}")

@@ -147,10 +147,15 @@ def test_thresholds_that_make_no_sense_are_refused(prune: tuple[int, ...]) -> No
 
 def test_what_does_not_fit_is_refused_before() -> None:
     """The bound says how much memory it may take, how much is allowed and what to do."""
-    needed = memory_bytes(len(PROSE.split()) + 2 * PROSE.count("\n"), 3)
-    assert isinstance(estimate(view(PROSE), 3, max_bytes=needed), NgramModel)
-    with pytest.raises(ModelError, match="smaller sample or order"):
-        estimate(view(PROSE), 3, max_bytes=needed - 1)
+    tokens, words = len(PROSE.split()) + 2 * PROSE.count("\n"), " ".join(map(str, range(200)))
+    assert isinstance(estimate(view(PROSE), 3, max_bytes=memory_bytes(tokens)), NgramModel)
+    with pytest.raises(ModelError, match="tokens may take.*smaller sample or order"):
+        estimate(view(PROSE), 3, max_bytes=memory_bytes(tokens) - 1)
+    needed = memory_bytes(202, 201 + 201 + 200 + 199 + 198)  # <s> is no n-gram of its own
+    assert needed > memory_bytes(202)
+    assert isinstance(estimate(view(words), 5, max_bytes=needed), NgramModel)
+    with pytest.raises(ModelError, match="and 999 n-grams may take.*smaller sample or order"):
+        estimate(view(words), 5, max_bytes=needed - 1)
     model = estimate(view(PROSE), 3)
     size = len(arpa_bytes(model))
     with pytest.raises(ModelError, match="prune n-grams"):
@@ -175,10 +180,39 @@ def test_a_long_line_and_many_words() -> None:
 def test_models_are_those_of_lmplz(order: int, prune: tuple[int, ...], tmp_path: Path) -> None:
     """KenLM's own estimator gives the same n-grams, with the same probabilities and backoff weights."""
     text = "".join(" ".join(f"w{(i * i + j * j * i) % 97}" for j in range(i % 13)) + "\n" for i in range(3000))
-    command = [LMPLZ, "-o", str(order), "-S", "200M", "-T", str(tmp_path), "--discount_fallback"]
-    more = ["--prune", *map(str, prune[:order])] if prune else []
+    agree_with_lmplz(text, order, prune[:order], tmp_path)
+
+
+@pytest.mark.skipif(not LMPLZ, reason="GRISTMILL_LMPLZ names no lmplz")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the ferry left at noon\n",
+        "a\n",
+        "the ferry left\n" * 50,
+        "word " * 300 + "\n",
+        "\n\na b\n\n\nc d e\n  \n\n",
+        "<s> a <unk> b </s> a\n<s>\n</s> <unk>\na b\n",
+        "a b\r\nc\td\r\n\r\n",
+        "a b\nb a\na a\nb b\n" * 3,
+        " ".join(f"w{i * i % 53}" for i in range(20_000)) + "\n",
+        "x" * 20_000 + " y " + "x" * 20_000 + "\n",
+    ],
+    ids=["line", "word", "repeated", "one word", "blank", "markers", "crlf", "pairs", "long line", "long words"],
+)
+def test_odd_corpora_give_the_models_of_lmplz(text: str, tmp_path: Path) -> None:
+    """Where discounts fall back, too, for all orders. A last new word keeps out what lmplz does to the last n-grams."""
+    for order in range(1, 7):
+        for prune in ((), (0, 1), (0, 0, 1), (0, 1, 2))[: order + 1]:
+            agree_with_lmplz(text + "last\n", order, prune[:order], tmp_path)
+
+
+def agree_with_lmplz(text: str, order: int, prune: tuple[int, ...], folder: Path) -> None:
+    """Ours and theirs have the same n-grams and numbers."""
+    command = [LMPLZ, "-o", str(order), "-S", "200M", "-T", str(folder), "--discount_fallback", "--skip_symbols"]
+    more = ["--prune", *map(str, prune)] if prune else []
     made = subprocess.run([*command, *more], input=text.encode(), capture_output=True, check=True).stdout
-    theirs, ours = table(made), table(arpa_bytes(estimate(view(text), order, prune=prune[:order], blank_lines=True)))
+    theirs, ours = table(made), table(arpa_bytes(estimate(view(text), order, prune=prune, blank_lines=True)))
     assert ours.keys() == theirs.keys()
     for gram in ours.keys() - {("<s>",)}:
         assert ours[gram] == pytest.approx(theirs[gram], abs=1e-4)  # theirs are added up in single precision

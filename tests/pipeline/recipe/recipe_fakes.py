@@ -88,9 +88,9 @@ PERCENTILE = FitStep(
     "percentile",
     1,
     PercentileConfig,
-    lambda batch, config: pa.table({}),
+    lambda batch, config, model=None: pa.table({}),
     lambda tables, config: tables[0],
-    lambda table, config: b"",
+    lambda table, config, model=None: b"",
     signal=lambda config: config.signal,
     value=lambda artifact, config: 1.0,
 )
@@ -98,9 +98,9 @@ LM = FitStep(
     "lm",
     1,
     FitConfig,
-    lambda batch, config: pa.table({}),
+    lambda batch, config, model=None: pa.table({}),
     lambda tables, config: tables[0],
-    lambda table, config: b"",
+    lambda table, config, model=None: b"",
 )
 LINES = SourceKind("lines", 1, PathConfig, lambda name, config: [], lambda partition, config: iter(()))
 

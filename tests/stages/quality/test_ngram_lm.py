@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from classifiers.arpa import parse_arpa
-from classifiers.language_model import Facts, LanguageModel, Preparation, read_facts, totals
+from classifiers.language_model import Facts, LanguageModel, Preparation, cut_lines, read_facts, totals
 from classifiers.ngram_lm import arpa_bytes, estimate
-from stages.kernels.arrow_text import text_view
+from stages.bpe_vocabulary import STAGE as BPE
+from stages.kernels.arrow_text import text_array, text_view
 from stages.quality.ngram_lm import STAGE, NgramLm
 from tests.batches import documents
 from tests.reference.ngram_scores import grams
@@ -78,6 +81,35 @@ def test_the_model_is_that_of_the_prepared_text(tokens: Any, sentences: Any, pre
     assert read_facts(made) == Facts(Preparation(prepare, tokens, sentences))
 
 
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tokenizer.json of the texts."""
+    config = BPE.config.model_validate({"vocab_size": 300})
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    path.write_bytes(BPE.finish(BPE.merge([BPE.summarize(ROW_BATCH, config)], config), config))
+    return str(path)
+
+
+def test_pieces_of_a_tokenizer(tokenizer: str) -> None:
+    """Text is cut before it is kept: any batches give the same bytes, which are those of a model of the pieces."""
+    config = settings_of(tokens="bpe", tokenizer=tokenizer, held_out=0.2, prepare="plain")
+    cut = STAGE.load(config, {"tokenizer": tokenizer})
+    whole = STAGE.merge([STAGE.summarize(ROW_BATCH, config, cut)], config)
+    parts = [STAGE.summarize(ROW_BATCH.slice(at, 7), config, cut) for at in range(0, len(TEXTS), 7)]
+    made = STAGE.finish(STAGE.merge(parts[::-1], config), config, cut)
+    assert made == STAGE.finish(whole, config, cut)
+    facts = read_facts(made)
+    assert facts is not None
+    assert facts.tokenizer == hashlib.sha256(Path(tokenizer).read_bytes()).hexdigest()
+    pieces = cut_lines(text_view(ROW_BATCH.column("text")), cut)
+    plain = settings_of(tokens="words", held_out=0.2, prepare="plain")
+    batch = ROW_BATCH.set_column(ROW_BATCH.schema.get_field_index("text"), "text", text_array(*pieces))
+    same = STAGE.finish(STAGE.merge([STAGE.summarize(batch, plain)], plain), plain)
+    assert same.split(b"\n", 1)[1] == made.split(b"\n", 1)[1]
+    lines = [line.strip() for text in TEXTS for line in text.split("\n") if line.strip()]
+    assert len(grams(made)) > len({piece for line in cut(lines) for piece in line.split()})
+
+
 def test_percentiles_are_those_of_documents_held_out() -> None:
     """Held-out documents are not learnt from, copies of one text are held out together, and a share as asked for."""
     words = [f"page{number} page{number} is held or learnt" for number in range(200)]
@@ -119,7 +151,15 @@ def test_too_much_text_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"), [({"prune": [1]}, "prune is"), ({"order": 0}, "order"), ({"tokens": "bpe"}, "characters")]
+    ("wrong", "message"),
+    [
+        ({"prune": [1]}, "prune is"),
+        ({"order": 0}, "order"),
+        ({"tokens": "syllables"}, "characters"),
+        ({"tokens": "bpe"}, "bpe needs a tokenizer"),
+        ({"tokenizer": "words.json"}, "words needs no tokenizer"),
+        ({"tokens": "sentencepiece", "tokenizer": {"fit": "vocabulary"}}, "no fit makes"),
+    ],
 )
 def test_settings_that_make_no_sense(wrong: dict[str, Any], message: str) -> None:
     """Are errors of the recipe; how text is cut into tokens has to be said."""
