@@ -11,7 +11,7 @@ apart, and whether that is quality depends on the examples: where they differ in
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifiers.errors import ModelError
-from classifiers.evaluation import evaluate, keep_threshold
+from classifiers.evaluation import agreement, by_document, evaluate, keep_threshold
 from classifiers.fasttext_model import load_fasttext
 from classifiers.fasttext_notes import with_notes
 from classifiers.fasttext_train import Training, train_fasttext
@@ -75,7 +75,7 @@ def fit_classifier(examples: Examples, tests: Mapping[str, Examples], fitting: F
     The same bytes for the same examples in the same order. Raises ModelError where there is too little to learn from,
     or to test with.
     """
-    held = _held_out(examples.documents, fitting)
+    held = held_out(examples.documents, fitting)
     trained, held_examples = examples.take(~held), examples.take(held)
     _check_enough("to learn from", trained, LEAST)
     _check_enough("held out", held_examples, 1)
@@ -86,12 +86,26 @@ def fit_classifier(examples: Examples, tests: Mapping[str, Examples], fitting: F
     fresh = {name: test.take(~np.isin(test.documents, known)) for name, test in sorted(tests.items())}
     scored = {name: _scores(content, some, fitting) for name, some in {"": held_examples, **fresh}.items()}
     threshold = keep_threshold(scored[""][~held_examples.positive], fitting.keep)
-    evaluation = {"held_out": evaluate(scored[""], held_examples.positive, threshold)}
+    evaluation = {"held_out": _evaluation(scored[""], held_examples, threshold)}
     for name, some in fresh.items():
         left_out = len(tests[name].documents) - len(some.documents)
-        found = evaluate(scored[name], some.positive, threshold) if len(some.documents) else {}
+        found = _evaluation(scored[name], some, threshold) if len(some.documents) else {}
         evaluation[f"test:{name}"] = found | {"left_out": left_out}
     return with_notes(content, _notes(trained, fitting, threshold, evaluation))
+
+
+def _evaluation(scores: npt.NDArray[np.float64], examples: Examples, threshold: float) -> dict[str, Any]:
+    """Of texts, and how far the documents' labels agree."""
+    found = evaluate(scores, examples.positive, threshold)
+    return found | {"agreement": agreement_of_kinds(scores, examples.positive, examples.documents)}
+
+
+def agreement_of_kinds(
+    scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], documents: npt.NDArray[np.uint64]
+) -> dict[str, Any]:
+    """How far documents that are positive from a mean score of 0.5 on are those that should be; as JSON."""
+    both = np.stack([scores, 1 - scores], axis=1)
+    return agreement([POSITIVE, NEGATIVE], *by_document(both, (~positive).astype(np.int64), documents))
 
 
 def _notes(trained: Examples, fitting: Fitting, threshold: float, evaluation: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +121,8 @@ def _notes(trained: Examples, fitting: Fitting, threshold: float, evaluation: di
     }
 
 
-def _held_out(documents: npt.NDArray[np.uint64], fitting: Fitting) -> npt.NDArray[np.bool_]:
+def held_out(documents: npt.NDArray[np.uint64], fitting: Fitting) -> npt.NDArray[np.bool_]:
+    """bool[n]: texts of documents to test with."""
     drawn = mix64(documents, _SPLIT_SEED ^ fitting.seed) >> np.uint64(11)
     return drawn.astype(np.float64) < fitting.held_out * float(1 << 53)
 
@@ -128,9 +143,14 @@ def _check_enough(what: str, examples: Examples, least: int) -> None:
 
 
 def _scores(content: bytes, examples: Examples, fitting: Fitting) -> npt.NDArray[np.float64]:
+    return probabilities(content, examples.texts, [POSITIVE], fitting)[:, 0]
+
+
+def probabilities(content: bytes, texts: pa.Array, labels: Sequence[str], fitting: Fitting) -> npt.NDArray[np.float64]:
+    """float64[texts, labels] by a model file's bytes. Raises ModelError for a model of no numbers."""
     with tempfile.NamedTemporaryFile(suffix=".bin") as file:
         Path(file.name).write_bytes(content)
         model = load_fasttext(file.name)
-        if not np.isfinite(model.network.inputs).all():
+        if not np.isfinite(model.network.values).all():
             raise ModelError("training came to no numbers (NaN): take a lower learning_rate")
-        return Scorer.of(model).scores(examples.texts, [POSITIVE], fitting.preparation)[:, 0]
+        return Scorer.of(model).scores(texts, labels, fitting.preparation)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pipeline.blocks.export import ExportSpec
 from pipeline.errors import RecipeError
 from pipeline.fingerprint import digest
+from pipeline.recipe.config_types import decisive
 from pipeline.recipe.model import ExportConfig, Recipe
 from pipeline.sinks.catalogue import sink
 from stages.contract import ADDRESS
@@ -65,7 +66,7 @@ def documents_hash(recipe: Recipe, sample: float | None, after: str | None) -> s
         for name, use in recipe.sources.items()
     }
     fits = {name: [use.kind, use.config.model_dump(mode="json", by_alias=True)] for name, use in recipe.fits.items()}
-    stages = [[use.address, use.kind, use.config.model_dump(mode="json")] for use in recipe.uses()]
+    stages = [[use.address, use.kind, decisive(use.config)] for use in recipe.uses()]
     return digest([sources, fits, stages, after, sample, recipe.seed])
 
 

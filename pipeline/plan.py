@@ -7,7 +7,8 @@ reads no document, so it is quick and finds what is wrong before anything is com
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 from classifiers.errors import ModelError
 from pipeline.blocks.export import ExportSpec
 from pipeline.blocks.fit import FitSpec, measuring_steps
-from pipeline.blocks.models import file_hashes, models_of
+from pipeline.blocks.models import file_hashes, model_of_fit, models_of
 from pipeline.blocks.patches import CorpusUse
 from pipeline.blocks.reading import SourceReader, SourceUnit
 from pipeline.blocks.sketch import CorpusSpec, corpus_spec
@@ -35,8 +36,9 @@ from pipeline.errors import RecipeError, SourceError, StoreError
 from pipeline.export_plan import check_column, export_path, export_spec
 from pipeline.fingerprint import digest, library_versions
 from pipeline.known_values import check_values
-from pipeline.recipe.config_types import effect
+from pipeline.recipe.config_types import decisive, effect
 from pipeline.recipe.model import ExportConfig, FitUse, Recipe, RouteUse, StageUse, TokenizerFit
+from pipeline.sources import catalogue as source_catalogue
 from pipeline.storage import Folder, check_writable
 from pipeline.store import FORMAT_VERSION, BlockStore
 from stages import catalogue
@@ -137,7 +139,17 @@ class Plan:
 
 def make_plan(recipe: Recipe, sample: float | None = None) -> Plan:
     """Plan a recipe. Raises RecipeError or SourceError for what cannot work."""
-    return _Planner(recipe, sample).plan()
+    return _Planner(_settled(recipe, sample), sample).plan()
+
+
+def _settled(recipe: Recipe, sample: float | None) -> Recipe:
+    """The recipe with what the input of its sources decides. Raises RecipeError for input that cannot be had."""
+    own = Folder(recipe.runs).child(recipe.run_name(sample)).uri
+    sources = {}
+    for name, use in recipe.sources.items():
+        with _files_at(use.where):
+            sources[name] = replace(use, config=source_catalogue.source(use.kind).settle(use.config, own))
+    return recipe.model_copy(update={"sources": sources})
 
 
 def stored_blocks(recipe: Recipe) -> tuple[Block, ...]:
@@ -212,7 +224,7 @@ class _Planner:
             self._check_column(column, use.where)
         upstream = self._flush()
         earlier = earlier_runs(spec, use.where) if self.find_files else ()
-        settings = spec.config.model_dump(mode="json", exclude={"against"})
+        settings = spec.config.model_dump(mode="json", exclude={"against", "against_rows"})
         what = ["corpus", use.kind, spec.stage.version, settings, library_versions(spec.stage.libraries)]
         what += [run.identity for run in earlier]
         fingerprint = digest([*what, upstream.fingerprint, ENGINE_VERSION, _arrow()])
@@ -291,10 +303,10 @@ class _Planner:
 
     def _schema(self) -> pa.Schema:
         """Columns of the documents so far."""
-        if self.documents is not None:
-            return self.documents.schema
-        extra = next(iter(self.readers.values())).columns
-        return pa.schema([*BASE_COLUMNS.items(), *extra.items()])
+        return pa.schema(self._source_columns().items()) if self.documents is None else self.documents.schema
+
+    def _source_columns(self) -> dict[str, pa.DataType]:
+        return {**BASE_COLUMNS, **next(iter(self.readers.values())).columns}
 
     def _columns(self) -> list[str]:
         added = self.corpus.spec.stage.columns(self.corpus.spec.config) if self.corpus else {}
@@ -325,14 +337,17 @@ class _Planner:
             self.blocks.append(self.fits[name])
 
     def _make_fits_before(self, use: FitUse) -> None:
-        """The models of the stages that measure what a fit looks at. Raises RecipeError if the fit needs itself."""
+        """The fits whose artifacts a fit takes, or the stages that measure what it looks at.
+
+        Raises RecipeError if the fit needs itself.
+        """
         if use.name in self.making:
             chain = " → ".join([*self.making, use.name])
-            remedy = "let the fit look at a signal that does not depend on it"
+            remedy = "let the fit take a file, or look at a signal, that does not depend on it"
             raise RecipeError(f"fit {use.name} needs itself: {chain}", where=use.where, remedy=remedy)
         self.making.append(use.name)
-        for step in stage_steps(self._measuring(use)):
-            self._make_fits(uri[4:] for uri in step.resources.values() if uri.startswith("fit:"))
+        for resources in [_fit_resources(use), *(step.resources for step in stage_steps(self._measuring(use)))]:
+            self._make_fits(uri[4:] for uri in resources.values() if uri.startswith("fit:"))
         self.making.pop()
 
     def _measuring(self, use: FitUse) -> tuple[Step, ...]:
@@ -348,15 +363,25 @@ class _Planner:
         chosen, share = self._fit_input(use)
         measure = self._measuring(use)
         settings = use.config.model_dump(mode="json")
-        what = ["fit", use.kind, fit.version, settings, library_versions(fit.libraries), ENGINE_VERSION, _arrow()]
+        libraries = library_versions([*fit.libraries, *fit.chosen_libraries(use.config)])
+        what = ["fit", use.kind, fit.version, settings, libraries, ENGINE_VERSION, _arrow()]
         before = [block.fingerprint for block in (upstream, corpus) if block]
         fingerprint = digest([*what, before, [self._identity(step) for step in measure], share, self.recipe.seed])
         brought = self._brought(chosen)
         if brought:
             fingerprint = digest([fingerprint, [self._identity(step) for step in brought]])
+        known = self._columns() if upstream else [*self._source_columns(), *written_columns(brought)]
+        for column in fit.columns(use.config):
+            check_column(column, known, use.where)
+        resources = _fit_resources(use)
+        if resources:
+            with _files_at(use.where):
+                if _are_there(resources):
+                    model_of_fit(use.kind, use.config, resources)
+                fingerprint = digest([fingerprint, self._files_identity(resources, use.name)])
         inputs = [unit.key for unit in self.units if upstream or unit.source in chosen]
         store = store_folder(self.recipe, fingerprint)
-        spec = FitSpec(use.name, use.kind, use.config, measure, brought)
+        spec = FitSpec(use.name, use.kind, use.config, measure, brought, resources)
         identity = digest([fingerprint, inputs])
         return FitBlock(use.name, fingerprint, store, spec, upstream, corpus, chosen, share, identity)
 
@@ -429,19 +454,25 @@ class _Planner:
     def _stage_step(self, use: StageUse) -> StageStep:
         stage = self._stage(use)
         findings: Sequence[str] = ()
-        try:
+        with _files_at(use.where):
             resources = {name: _plain(value) for name, value in stage.resources(use.config).items()}
+            resources |= self._files_of_fits(resources)
             step = StageStep(use.address, use.name, use.kind, use.config, resources)
-            if not any(value.startswith("fit:") for value in resources.values()):
+            if _are_there(resources):
                 self.models |= models_of([step])
                 findings = stage.check(use.config, self.models.get(step.address))
-        except ModelError as error:
-            raise RecipeError(str(error), where=use.where) from error
-        except SourceError as error:
-            raise RecipeError(f"{error.message}: {error.where}", where=use.where, remedy=error.remedy) from error
         if findings:
             raise RecipeError("; ".join(findings), where=use.where)
         return step
+
+    def _files_of_fits(self, resources: Mapping[str, str]) -> dict[str, str]:
+        """The files that the fits of a stage's models take, as ``model.tokenizer``."""
+        return {
+            f"{name}.{key}": file
+            for name, uri in resources.items()
+            if uri.startswith("fit:")
+            for key, file in _fit_resources(self.recipe.fits[uri[4:]]).items()
+        }
 
     def _route_step(self, entry: RouteUse) -> RouteStep:
         branches = {value: tuple(self.steps[use.address] for use in uses) for value, uses in entry.branches.items()}
@@ -454,15 +485,19 @@ class _Planner:
             branches = {value: [self._identity(s) for s in branch] for value, branch in step.branches.items()}
             default = None if step.default is None else [self._identity(s) for s in step.default]
             return ["route", step.by, branches, default]
-        fixed = {name: uri for name, uri in step.resources.items() if not uri.startswith("fit:")}
-        fitted = {name: self.fits[uri[4:]].identity for name, uri in step.resources.items() if uri.startswith("fit:")}
         thresholds = {
             name: self.fits[name].identity for name in _fit_names(step.kind, step.config) if name in self.fits
         }
-        settings = step.config.model_dump(mode="json")
-        models = {**file_hashes(fixed, step.address), **fitted}
+        settings = decisive(step.config)
+        models = self._files_identity(step.resources, step.address)
         libraries = library_versions([*step.stage.libraries, *step.stage.chosen_libraries(step.config)])
         return [step.kind, step.address, step.stage.version, settings, models, thresholds, libraries]
+
+    def _files_identity(self, resources: Mapping[str, str], where: str) -> dict[str, str]:
+        """What of the files that a stage or fit takes goes into fingerprints."""
+        fixed = {name: uri for name, uri in resources.items() if not uri.startswith("fit:")}
+        fitted = {name: self.fits[uri[4:]].identity for name, uri in resources.items() if uri.startswith("fit:")}
+        return {**file_hashes(fixed, where), **fitted}
 
 
 def source_readers(recipe: Recipe) -> dict[str, SourceReader]:
@@ -507,6 +542,27 @@ def _fit_names(kind: str, config: Any) -> list[str]:
     return [value.fit for value in [*(value for _, value in config), *models] if isinstance(value, FitRef)]
 
 
+@contextmanager
+def _files_at(where: str) -> Iterator[None]:
+    """Errors of files that a stage, fit or source takes become those of the recipe's line."""
+    try:
+        yield
+    except ModelError as error:
+        raise RecipeError(str(error), where=where) from error
+    except SourceError as error:
+        raise RecipeError(f"{error.message}: {error.where}", where=where, remedy=error.remedy) from error
+
+
+def _are_there(resources: Mapping[str, str]) -> bool:
+    """Whether all files are there before the run; those that fits make are not."""
+    return not any(uri.startswith("fit:") for uri in resources.values())
+
+
+def _fit_resources(use: FitUse) -> dict[str, str]:
+    """Name → path or URI, or ``fit:name``, of the files that a fit takes."""
+    return {name: _plain(value) for name, value in catalogue.fit(use.kind).resources(use.config).items()}
+
+
 def _plain(resource: str | FitRef) -> str:
     return f"fit:{resource.fit}" if isinstance(resource, FitRef) else resource
 
@@ -533,10 +589,8 @@ def resolve_steps(steps: Sequence[Step], values: Mapping[str, float], artifacts:
         found = {
             name: values[value.fit] for name, value in step.config if isinstance(value, FitRef) and value.fit in values
         }
-        resources = {
-            name: artifacts[uri[4:]] if uri.startswith("fit:") else uri for name, uri in step.resources.items()
-        }
-        return replace(step, config=step.config.model_copy(update=found), resources=resources)
+        config = step.config.model_copy(update=found)
+        return replace(step, config=config, resources=resolve_files(step.resources, artifacts))
 
     resolved: list[Step] = []
     for step in steps:
@@ -548,6 +602,11 @@ def resolve_steps(steps: Sequence[Step], values: Mapping[str, float], artifacts:
             RouteStep(step.by, branches, None if step.default is None else tuple(map(resolve, step.default)))
         )
     return tuple(resolved)
+
+
+def resolve_files(resources: Mapping[str, str], artifacts: Mapping[str, str]) -> dict[str, str]:
+    """Resources with the artifacts of fits put in. ``artifacts``: fit → path or URI."""
+    return {name: artifacts[uri[4:]] if uri.startswith("fit:") else uri for name, uri in resources.items()}
 
 
 def corpus_use(block: CorpusBlock) -> CorpusUse:

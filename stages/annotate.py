@@ -4,15 +4,17 @@ Labels of a large model on a small sample, and a small classifier trained on the
 2024, arXiv 2406.17557, section 4: 460,000 pages scored from 0 to 5, pages kept that the classifier gives 3 or more),
 Nemotron-CC (Su et al. 2024, arXiv 2412.02595, section 3) and FineMath (Allal et al. 2025, arXiv 2502.02737) were
 filtered. Here the stage stands in a recipe, its score or label is a signal and, on request, a column, and a fit
-``classifier`` learns from that::
+``classifier`` or ``label_classifier`` learns from that::
 
     fits:
-      worth: {kind: classifier, from: run, positive: {where: {worth: ["3", "4", "5"]}},
-              negative: {where: {worth: ["0", "1", "2"]}}}
+      worth_of: {kind: label_classifier, column: judged}
     stages:
       - annotate: {base_url: http://127.0.0.1:8000/v1, model: judge, share: 0.01, max_documents: 50_000,
-                   cache: "${recipe:dir}/answers", column: worth}
-      - classifier: {model: worth, min_score: {fit: worth}}
+                   cache: "${recipe:dir}/answers", column: judged}
+      - classifier: {model: worth_of, label: ["3", "4", "5"], min_score: 0.5, column: worth}
+
+The whole path, for quality and for topics, is ``recipes/annotate-distil.yaml``; the report says how far the classifier
+agrees with the model.
 
 **Rubrics.** ``quality``, ``math`` and ``code`` score from 0 to 5, ``domain`` chooses a label; their texts are in
 ``recipes/rubrics``. Any other text can be the rubric. See :mod:`stages.annotate_prompt` for what is sent and what
@@ -22,6 +24,12 @@ counts as an answer.
 the hash of model, rubric and text. So given the cache the output is a function of the text, and whatever is cut,
 killed, run again or run elsewhere finds the answers that were paid for, see :mod:`stages.annotate_cache`. A model
 that is asked anew, with an empty cache, may answer otherwise.
+
+**More effort.** Address, key, budgets, prices, time-outs, tries and the number of requests at a time are settings of
+effort: changing them computes nothing anew. A budget that is reached stops the run before the next question and leaves
+no document out, so work that is finished has all its answers; with a higher limit the run goes on with the rest.
+
+**Pilots** ask nobody, see :mod:`stages.annotate_rehearsal`.
 
 What this cannot do: tell whether the model judges well (look at reasons, and at the agreement with labels of people),
 or keep a document from trying to persuade it. Texts go to whoever runs the endpoint.
@@ -41,11 +49,12 @@ import pyarrow.compute as pc
 
 from classifiers.errors import ModelError
 from stages.annotate_asking import Annotator, Question
-from stages.annotate_cache import Outcome, open_cache
+from stages.annotate_cache import Outcome, Spent, open_cache
 from stages.annotate_client import Endpoint, key_of
 from stages.annotate_config import AnnotateConfig
 from stages.annotate_prompt import Task
-from stages.contract import UNKNOWN_LANGUAGE, Applied, RowStage, Rule
+from stages.annotate_rehearsal import rehearsed
+from stages.contract import UNKNOWN_LANGUAGE, Applied, Doubt, Questions, Rehearsal, RowStage, Rule
 from stages.kernels.hashing import binary_to_u64, mix64
 
 _FOLDER = Path(__file__).resolve().parents[1] / "recipes" / "rubrics"
@@ -64,11 +73,52 @@ def apply(batch: pa.RecordBatch, config: AnnotateConfig, model: str | None) -> A
     ``on_failure: skip``. ``prompt_tokens``, ``completion_tokens``: int64, of all requests about the text, also where
     the answer is an earlier one; null where the endpoint does not count. Columns as the settings name them.
     """
-    places = np.flatnonzero(sampled(batch, config))
-    rows = batch.take(pa.array(places))
-    questions = _questions(rows, config, config.task(config.rubric if model is None else model))
+    places, questions = _asked(batch, config, model)
     outcomes = _annotator(config, model).answers(questions) if questions else []
     return _applied(batch, config, _Spread(batch.num_rows, places, outcomes))
+
+
+def rehearse(batch: pa.RecordBatch, config: AnnotateConfig, model: str | None) -> tuple[Applied, Questions]:
+    """The same without asking anybody: see :mod:`stages.annotate_rehearsal`."""
+    places, questions = _asked(batch, config, model)
+    answers: Sequence[int | str] = config.choices or range(config.highest + 1)
+    outcomes, made_up = rehearsed(_annotator(config, model), questions, answers)
+    unknown = [outcome for outcome, is_made_up in zip(outcomes, made_up, strict=True) if is_made_up]
+    prompt, completion = (
+        np.array([getattr(outcome, name) for outcome in unknown], np.float64)
+        for name in ("prompt_tokens", "completion_tokens")
+    )
+    amounts = {"prompt_tokens": prompt, "completion_tokens": completion}
+    if config.prompt_price is not None and config.completion_price is not None:
+        amounts["cost"] = (prompt * config.prompt_price + completion * config.completion_price) / 1e6
+    asked = Questions(places[made_up], [outcome.record.key for outcome in unknown], amounts)
+    return _applied(batch, config, _Spread(batch.num_rows, places, outcomes)), asked
+
+
+def doubts(config: AnnotateConfig, model: str | None, totals: Mapping[str, float]) -> Sequence[Doubt]:
+    """Whether the budget stops the run before its end."""
+    spent = _annotator(config, model).spent()
+    more = Spent(
+        documents=spent.documents + round(totals["questions"]),
+        prompt_tokens=spent.prompt_tokens + round(totals["prompt_tokens"]),
+        completion_tokens=spent.completion_tokens + round(totals["completion_tokens"]),
+    )
+    limit = config.budget().exceeded(more)
+    if limit is None:
+        return ()
+    need = f"{more.documents:,} documents and {more.tokens:,} tokens"
+    before = f", {spent.documents:,} documents among them before" if spent.documents else ""
+    message = f"the run will ask about {need}{before}, and stop at {limit}"
+    return (Doubt(message, "raise the limit, or lower share"),)
+
+
+def _asked(
+    batch: pa.RecordBatch, config: AnnotateConfig, model: str | None
+) -> tuple[npt.NDArray[np.int64], list[Question]]:
+    """Places of the rows to ask about, and the questions."""
+    places = np.flatnonzero(sampled(batch, config))
+    rows = batch.take(pa.array(places))
+    return places, _questions(rows, config, config.task(config.rubric if model is None else model))
 
 
 def sampled(batch: pa.RecordBatch, config: AnnotateConfig) -> npt.NDArray[np.bool_]:
@@ -188,4 +238,5 @@ STAGE = RowStage(
     check=check,
     values=values,
     waits=True,  # thousands of requests take longer than any limit that is right for other stages
+    rehearsal=Rehearsal(rehearse, doubts),
 )

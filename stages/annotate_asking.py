@@ -4,7 +4,7 @@
 to ``retries`` times, after ``backoff_seconds`` doubled each time, of which a random part of one half is left out so
 that many clients do not come back at once ("equal jitter"), or after the time that the server asks for. While one
 request waits for a server that is busy, all of the process wait. An answer that breaks the schema goes back to the
-model at once, with what is wrong.
+model at once, with what is wrong. One that was cut off is asked for once more only: it is paid for, and comes back.
 
 **Failures.** A document's failure (its requests time out or break, its answers never fit, it is refused) stops the
 run or becomes a null with a reason, as ``on_failure`` says. A failure of the endpoint (not reachable, busy to the
@@ -19,10 +19,11 @@ never depends on their order; requests that are under way then (``concurrency`` 
 
 from __future__ import annotations
 
+import operator
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -82,11 +83,18 @@ class Budget:
 
     def reached(self, spent: Spent, under_way: int) -> str | None:
         """Which setting is used up, if one is. ``under_way``: documents that are being asked by this process."""
-        if self.documents is not None and spent.documents + under_way >= self.documents:
+        return self._first(spent.documents + under_way, spent, operator.ge)
+
+    def exceeded(self, spent: Spent) -> str | None:
+        """Which setting so much would be too much for, if one is."""
+        return self._first(spent.documents, spent, operator.gt)
+
+    def _first(self, documents: int, spent: Spent, is_over: Callable[[float, float], bool]) -> str | None:
+        if self.documents is not None and is_over(documents, self.documents):
             return f"max_documents ({self.documents})"
-        if self.tokens is not None and spent.tokens >= self.tokens:
+        if self.tokens is not None and is_over(spent.tokens, self.tokens):
             return f"max_tokens ({self.tokens})"
-        if self.cost is not None and self.cost_of(spent) >= self.cost:
+        if self.cost is not None and is_over(self.cost_of(spent), self.cost):
             return f"max_cost ({self.cost:g})"
         return None
 
@@ -131,14 +139,19 @@ class Annotator:
     def answers(self, questions: Sequence[Question]) -> list[Outcome]:
         """The outcome of each question. Raises AnnotationStopped, and then all that was answered is in the cache."""
         self.cache.refresh()
-        found = {question.key: self._known(question.key) for question in questions}
+        found = {question.key: self.known(question.key) for question in questions}
         todo = list({question.key: question for question in questions if found[question.key] is None}.values())
         if todo:
             found |= self._obtain_all(todo)
         outcomes = [found[question.key] for question in questions]
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _known(self, key: str) -> Outcome | None:
+    def spent(self) -> Spent:
+        """What the task has cost, by all processes and runs."""
+        self.cache.refresh()
+        return self.cache.spent(self._identity)
+
+    def known(self, key: str) -> Outcome | None:
         """What the cache has; a failure counts only where failures become nulls."""
         outcome = self.cache.find(key)
         counts = outcome is not None and (outcome.record.failure is None or self.patience.on_failure == "skip")
@@ -173,7 +186,7 @@ class Annotator:
                 with self.cache.claim(question.key) as mine:
                     if mine:
                         self.cache.refresh()
-                        return self._known(question.key) or self._asked(question)
+                        return self.known(question.key) or self._asked(question)
                 self._stop.wait(_OTHERS_SECONDS)
         except BaseException:
             self._stop.set()
@@ -199,7 +212,7 @@ class Annotator:
     def _ask(self, question: Question) -> None:
         """Ask until there is a final record, and store it. Raises AnnotationStopped, _Ended."""
         asked = payload = self.task.payload(question.text, question.language)
-        why, busy = "", False
+        why, busy, same = "", False, 0
         for attempt in range(self.patience.retries + 1):
             self._wait_for_server()
             reply = self.endpoint.ask(payload)
@@ -214,8 +227,10 @@ class Annotator:
             elif isinstance(reply, Refused):
                 return self._store_failure(question, reply.why, reply.usage)
             else:
-                why, busy = reply.why, reply.busy
+                why, busy, same = reply.why, reply.busy, same + reply.same
             self._store_waste(question, reply.usage)
+            if same > 1:  # paid for twice, and no other answer is to be expected
+                break
             if isinstance(reply, TryAgain) and attempt < self.patience.retries:
                 self._pause(attempt, reply)
         if busy:

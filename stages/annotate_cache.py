@@ -1,7 +1,7 @@
 """Answers that were paid for, kept in a folder, so that nothing is paid twice, whatever is killed or run again.
 
     <folder>/answers-<random>.jsonl    written by one process, which appends a line, flushes it to disk, and goes on
-    <folder>/failures-<random>.jsonl   documents that got no usable answer; delete these files to have them asked again
+    <folder>/failures-<random>.jsonl   documents that got no usable answer; without these files they are asked again
     <folder>/claims                    empty; its byte ranges are locked while a question is being asked
 
 Every process reads what the others append. A line that a kill tore has no line feed and is left unread; its process is
@@ -154,9 +154,9 @@ class AnswerCache:
                     stream.write(record.line())
                     stream.flush()
                     os.fsync(stream.fileno())
-            except OSError:
+            except OSError as error:
                 del self._mine[role]  # it may end in half a line, which no other may follow
-                raise
+                raise CacheUnusable(f"{self.folder} cannot be written ({error.strerror}): make room there") from error
             self._take_in(name)
 
     @contextmanager

@@ -6,8 +6,9 @@ speak it. Of the reply only ``choices[0]`` and ``usage`` are looked at.
 Every reply is one of four: an answer; something to try again, after the time that the server asks for if it does
 (``Retry-After``, in seconds or as a date); a refusal of this document (too long, filtered), which trying again does not
 mend; or a refusal of everything (a wrong key, an unknown model, no credit), which ends the run. The API key is in no
-message, redirects are not followed (they would carry the key to another host), and a reply has a whole time and a size
-that it may take, so that a server that sends a byte a minute holds nothing up.
+message, redirects are not followed (they would carry the key to another host), and a reply, its head too, has a whole
+time and a size that it may take, so that a server that sends a byte a minute holds nothing up. Proxies are those of the
+environment, but for this machine's own addresses, which mean another machine to a proxy.
 """
 
 from __future__ import annotations
@@ -22,20 +23,28 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
 from typing import IO, Any
 
 from classifiers.errors import ModelError
+from stages.annotate_http import deadline_opener
 
 _CHUNK = 2**16
 _MOST_BYTES = 8 * 2**20
 _SHOWN = 300
 
-_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
-_BUSY = {429, 503, 529}
-"""Statuses that say that the endpoint, and not the document, is the reason."""
+_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+_BUSY = {429, 502, 503, 521, 522, 523, 529}
+"""Statuses that say that the endpoint, and not the document, is the reason: too much to do, or nobody behind a
+gateway."""
 _DOCUMENT = {400, 413, 422, 451}
+_REMEDIES = {
+    401: "; look at api_key_env, and at the variable that it names",
+    403: "; the key may not do this: look at api_key_env and model",
+    404: "; look at base_url, to which /chat/completions is added, and at model",
+    407: "; look at the proxy in the environment",
+}
 _NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached")
 
 
@@ -57,12 +66,16 @@ class Written:
 
 @dataclass(frozen=True)
 class TryAgain:
-    """``after``: seconds that the server asks for. ``busy``: it is the endpoint that cannot, whatever is asked."""
+    """``after``: seconds that the server asks for. ``busy``: it is the endpoint that cannot, whatever is asked.
+
+    ``same``: the next reply will not be another one.
+    """
 
     why: str
     after: float | None = None
     busy: bool = False
     usage: Usage | None = None
+    same: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,13 +114,14 @@ class Endpoint:
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         request = urllib.request.Request(self.url, json.dumps(payload).encode(), headers, method="POST")
-        deadline = time.monotonic() + self.timeout_seconds
+        opener = deadline_opener(self.url, time.monotonic() + self.timeout_seconds)
         try:
-            with _opener().open(request, timeout=self.timeout_seconds) as response:
-                return read_reply(_body(response, deadline))
+            with opener.open(request, timeout=self.timeout_seconds) as response:
+                reply = read_reply(_body(response))
+                return replace(reply, why=self._safe(reply.why)) if isinstance(reply, TryAgain) else reply
         except urllib.error.HTTPError as error:
             with error:
-                return self._status(error, deadline)
+                return self._status(error)
         except TimeoutError:
             return TryAgain(f"no reply in {self.timeout_seconds:g} seconds")
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -120,16 +134,16 @@ class Endpoint:
         unreachable = isinstance(cause, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError)
         return TryAgain(self._safe(f"the connection broke ({cause!r})"), busy=unreachable)
 
-    def _status(self, error: urllib.error.HTTPError, deadline: float) -> Reply:
+    def _status(self, error: urllib.error.HTTPError) -> Reply:
         try:
-            body = _body(error, deadline)
-        except (OSError, http.client.HTTPException):
+            body = _body(error)
+        except (OSError, http.client.HTTPException, ValueError):
             body = b""
         said = " ".join(body.decode("utf-8", "replace").split())
         why = self._safe(f"status {error.code}: {said}")
         if error.code in _AGAIN and not any(code in said for code in _NO_CREDIT):
             return TryAgain(why, retry_after(error.headers), error.code in _BUSY)
-        return Refused(why) if error.code in _DOCUMENT else Unusable(why)
+        return Refused(why) if error.code in _DOCUMENT else Unusable(why + _REMEDIES.get(error.code, ""))
 
     def _safe(self, message: str) -> str:
         """The message without the key, which some servers repeat, and not too long."""
@@ -141,6 +155,8 @@ def read_reply(body: bytes) -> Reply:
     try:
         found = json.loads(body)
         usage = _usage(found.get("usage"))
+        if "choices" not in found and "error" in found:  # some gateways send errors so
+            return TryAgain(f"status 200 with an error: {json.dumps(found['error'])}", usage=usage)
         choice = found["choices"][0]
         message, ended = choice["message"], choice.get("finish_reason")
         content, refusal = message.get("content"), message.get("refusal")
@@ -151,7 +167,7 @@ def read_reply(body: bytes) -> Reply:
     if not isinstance(content, str):
         return TryAgain("the reply has no text", usage=usage)
     if ended == "length":
-        return TryAgain("the answer was cut off: max_answer_tokens is too low for it", usage=usage)
+        return TryAgain("the answer was cut off: max_answer_tokens is too low for it", usage=usage, same=True)
     return Written(content, usage)
 
 
@@ -182,18 +198,7 @@ def key_of(variable: str | None) -> str | None:
     return key
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect is an error, and not a second request with the same key to another host."""
-
-    def redirect_request(self, *args: Any, **more: Any) -> None:
-        return None
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(_NoRedirects)
-
-
-def _body(response: IO[bytes], deadline: float) -> bytes:
+def _body(response: IO[bytes]) -> bytes:
     """All of the body. Raises TimeoutError after the deadline, ValueError where it is too long."""
     read_some = getattr(response, "read1", response.read)
     parts, size = [], 0
@@ -202,8 +207,6 @@ def _body(response: IO[bytes], deadline: float) -> bytes:
         size += len(part)
         if size > _MOST_BYTES:
             raise ValueError(f"the reply is longer than {_MOST_BYTES} bytes")
-        if time.monotonic() > deadline:
-            raise TimeoutError
     missing = getattr(response, "length", None)
     if missing:
         raise http.client.IncompleteRead(b"", missing)

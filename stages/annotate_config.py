@@ -12,7 +12,7 @@ from pydantic import field_validator, model_validator
 
 from stages.annotate_asking import Budget, Patience
 from stages.annotate_prompt import AnswerFormat, Task
-from stages.contract import BASE_COLUMNS, StageConfig, Threshold, measure, rule
+from stages.contract import BASE_COLUMNS, StageConfig, Threshold, effort, measure, rule
 
 RUBRICS: Mapping[str, tuple[str, ...] | None] = {
     "quality": None,
@@ -32,12 +32,12 @@ _WRITABLE = {"domain"}
 class AnnotateConfig(StageConfig):
     """Whom to ask, about which documents, what, and how much it may cost."""
 
-    base_url: str = measure()
+    base_url: str = effort()
     """Where the endpoint is, without ``/chat/completions``, as ``http://127.0.0.1:8000/v1``; ``${env:…}`` may stand in
     it."""
     model: str = measure(min_length=1)
     """The model's name at the endpoint."""
-    api_key_env: str | None = measure(None)
+    api_key_env: str | None = effort(None)
     """Name of the environment variable that holds the API key; the key itself is in no recipe, log or file. Workers on
     other machines need the variable too."""
     rubric: str = measure("quality", min_length=1)
@@ -48,8 +48,8 @@ class AnnotateConfig(StageConfig):
     """Highest score; the lowest is 0. 5 as in FineWeb-Edu."""
     share: float = measure(ge=0, le=1)
     """Share of the documents to ask about, chosen by the hash of their content; 0: nobody is asked. Text without a
-    letter, digit or sign is not asked about. ``gristmill plan`` asks about those in its pilot, and the run does not ask
-    about them again."""
+    letter, digit or sign is not asked about. ``gristmill plan`` asks nobody; it says what the run will ask, and what
+    that may cost."""
     seed: int = measure(0, ge=0, lt=2**32)
     """Chooses another sample."""
     max_characters: int = measure(4_000, ge=1)
@@ -60,16 +60,16 @@ class AnnotateConfig(StageConfig):
     cache: str = measure()
     """Folder of the answers, as an absolute path that all workers reach, beside the store (``gristmill gc`` does not
     look there). Answers in it are never asked for again, by no run: keep it."""
-    max_documents: int | None = measure(ge=1)
+    max_documents: int | None = effort(ge=1)
     """Most documents to ask about, in all runs with this cache, model and rubric. Reaching it stops the run; answers
     are kept. ``null``: no limit."""
-    max_tokens: int | None = measure(None, ge=1)
+    max_tokens: int | None = effort(None, ge=1)
     """Most tokens, of requests and answers together, in the same way."""
-    max_cost: float | None = measure(None, gt=0)
+    max_cost: float | None = effort(None, gt=0)
     """Most that it may cost, in the same way, in the currency of the prices."""
-    prompt_price: float | None = measure(None, ge=0)
+    prompt_price: float | None = effort(None, ge=0)
     """Price of a million tokens of requests."""
-    completion_price: float | None = measure(None, ge=0)
+    completion_price: float | None = effort(None, ge=0)
     """Price of a million tokens of answers."""
     answer_format: AnswerFormat = measure("json_schema")
     """How the endpoint is asked for JSON: by a schema, by ``json_object``, or in words only (``text``) if it knows
@@ -80,19 +80,20 @@ class AnnotateConfig(StageConfig):
     """Longest answer, ``max_tokens`` of the request; ``null`` leaves it out."""
     request: dict[str, Any] = measure({})
     """Further parts of each request, as ``{seed: 1, chat_template_kwargs: {enable_thinking: false}}``."""
-    concurrency: int = measure(8, ge=1, le=1024)
+    concurrency: int = effort(8, ge=1, le=1024)
     """Requests at a time, of each worker process."""
-    timeout_seconds: float = measure(120.0, gt=0)
+    timeout_seconds: float = effort(120.0, gt=0)
     """Longest time for one request."""
-    retries: int = measure(5, ge=0, le=100)
+    retries: int = effort(5, ge=0, le=100)
     """How often a request is tried again that failed or brought no usable answer."""
-    backoff_seconds: float = measure(1.0, ge=0)
+    backoff_seconds: float = effort(1.0, ge=0)
     """Wait before the first of these, doubled with each; the server's ``Retry-After`` goes before."""
-    max_backoff_seconds: float = measure(60.0, ge=0)
+    max_backoff_seconds: float = effort(60.0, ge=0)
     """Longest wait that is not the server's wish."""
     on_failure: Literal["stop", "skip"] = measure("stop")
     """What becomes of a document that gets no usable answer: the run stops, and goes on from there when it is started
-    again; or its score is null and signal ``failure`` says why. A failure of the endpoint always stops the run."""
+    again; or its score is null and signal ``failure`` says why. A failure of the endpoint always stops the run. What
+    was finished with ``skip`` keeps its nulls; ``stop`` asks about them again."""
     column: str | None = measure(None)
     """New column to write the score to, as text (``"3"``), or the label; a label may also replace ``domain``. Documents
     without either keep what is there, or get a null. A fit ``classifier`` and routes go by it."""

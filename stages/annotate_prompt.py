@@ -4,10 +4,11 @@ A question is one user message: the rubric, how to answer, and the document. One
 template has a system role; the rubric first, because servers keep the prefix that requests share. The document stands
 between marks that hold a hash of it, so that no document can close its own mark and go on as if it were the rubric.
 
-An answer is one JSON object and nothing else: ``reason``, then ``score`` or ``label``. The reason comes first because a
-model that writes reasons before it judges judges better (Wei et al. 2022, arXiv 2201.11903). Whatever is not exactly
-that (text around it, a fence, a further or doubled key, a score of 3.0 or "3") is refused, and the model is told why
-once more.
+An answer is one JSON object: ``reason``, then ``score`` or ``label``. The reason comes first because a model that
+writes reasons before it judges judges better (Wei et al. 2022, arXiv 2201.11903). What stands around the object, a
+fence or a sentence, is passed over: it was paid for, and what stands from the first brace to the last is one object or
+none. Whatever else is wrong (no object or two, a further or doubled key, a score of 3.0 or "3") is refused, and the
+model is told why once more.
 
 The key of an answer is the hash of the whole request, so a changed model, rubric or text asks anew, and a changed
 address of the same model does not.
@@ -128,11 +129,10 @@ def _strict_object(content: str) -> dict[str, Any]:
         return dict(pairs)
 
     try:
-        found = json.loads(content, object_pairs_hook=once)
+        found = json.loads(content[content.index("{") : content.rindex("}") + 1], object_pairs_hook=once)
     except NotAnAnswer:
         raise
     except (ValueError, RecursionError) as error:
         raise NotAnAnswer("not one JSON object and nothing else") from error
-    if not isinstance(found, dict):
-        raise NotAnAnswer("not a JSON object")
+    assert isinstance(found, dict)  # it begins with a brace
     return found

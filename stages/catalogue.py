@@ -43,6 +43,7 @@ FITS: Mapping[str, str] = {
     "classifier": "stages.quality.classifier_fit",
     "ranks": "stages.quality.ranks",
     "bpe_tokenizer": "stages.bpe_vocabulary",
+    "label_classifier": "stages.quality.label_classifier",
     "ngram_lm": "stages.quality.ngram_lm",
 }
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,14 @@ def rule(default: Any = ..., **constraints: Any) -> Any:
 def measure(default: Any = ..., **constraints: Any) -> Any:
     """A config field that changes what is measured or written, so ``whatif`` cannot vary it."""
     return Field(default, json_schema_extra={"effect": "measure"}, **constraints)
+
+
+def effort(default: Any = ..., **constraints: Any) -> Any:
+    """A config field that says how the work is done, at what speed and cost, and not what comes of it.
+
+    It is in no fingerprint, so changing it computes nothing anew.
+    """
+    return Field(default, json_schema_extra={"effect": "effort"}, **constraints)
 
 
 @dataclass(frozen=True)
@@ -157,6 +165,32 @@ def _no_doubts(config: Any, columns: Collection[str]) -> Sequence[Doubt]:
     return ()
 
 
+class Questions(NamedTuple):
+    """What a stage would ask others about rows of a batch.
+
+    rows: int64[n], places in the batch; keys: of the n questions, equal for equal ones, which are paid for once;
+    amounts: name → float64[n], what each takes (tokens, money).
+    """
+
+    rows: npt.NDArray[np.int64]
+    keys: Sequence[str]
+    amounts: Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What stands in for a stage that asks others, where a pilot may ask nobody.
+
+    apply: (batch, config, model) → what the stage would make of the batch, answers that are not known made up; and the
+        questions that it would have to ask for them.
+    doubts: (config, model, total of each amount and of ``questions`` in the whole run, as estimated) → what is likely a
+        mistake, such as a budget that does not suffice.
+    """
+
+    apply: Callable[[pa.RecordBatch, Any, Any], tuple[Applied, Questions]]
+    doubts: Callable[[Any, Any, Mapping[str, float]], Sequence[Doubt]]
+
+
 @dataclass(frozen=True)
 class RowStage:
     """A stage that looks at each row by itself.
@@ -179,6 +213,7 @@ class RowStage:
     libraries: distributions whose version decides the output's bytes.
     chosen_libraries: config → further ones, which need not be installed where the settings do not ask for them.
     waits: it waits for others and bounds that itself, so that ``execution.stall_seconds`` is not for it.
+    rehearsal: what a pilot has instead, where ``apply`` asks others at a price.
     """
 
     kind: str
@@ -197,6 +232,7 @@ class RowStage:
     libraries: tuple[str, ...] = ()
     chosen_libraries: Callable[[Any], tuple[str, ...]] = _no_names
     waits: bool = False
+    rehearsal: Rehearsal | None = None
 
 
 SKETCH_KEYS: Mapping[str, pa.DataType] = {"key_high": pa.uint64(), "key_low": pa.uint64(), ADDRESS: pa.uint64()}
@@ -205,12 +241,13 @@ SKETCH_KEYS: Mapping[str, pa.DataType] = {"key_high": pa.uint64(), "key_low": pa
 BAND_COLUMNS: Mapping[str, pa.DataType] = {"key": pa.uint64(), ADDRESS: pa.uint64(), "rank": pa.uint64()}
 """Columns of the sketch of a stage that verifies: key of a band, the row, and its place in the survivors' order.
 
-The band's number is mixed into the key. ``rank`` is below 2**63, the smallest is the best, and ties go to the lowest
-address. The engine sets bit 63 in the rows of a run, so that rows of an earlier corpus come before all of them.
+The band's number is mixed into the key. ``rank`` is below 2**63, the smallest is the best, and ties go to the first row
+in the recipe's order. The engine sets bit 63 in the rows of a run, so that rows of an earlier corpus come before all of
+them.
 """
 
 CANDIDATE_COLUMNS: Mapping[str, pa.DataType] = {"centre": pa.uint64(), "member": pa.uint64()}
-"""Addresses of two rows that may be near copies; ``centre`` is the better one by (rank, address)."""
+"""Two rows that may be near copies; ``centre`` is the better one by (rank, ``_address``)."""
 
 RELATION_COLUMNS: Mapping[str, pa.DataType] = {
     ADDRESS: pa.uint64(),
@@ -266,7 +303,9 @@ class CorpusStage:
     sketch: (batch, config) → small records, :data:`SKETCH_KEYS` first (several a row where the stage cuts); a
         :class:`Sketch` where it verifies. The engine sorts records by key and address.
     link: (records of a key range, sorted, keys never torn; config) → :data:`RELATION_COLUMNS` of groups of
-        two rows or more; :data:`CANDIDATE_COLUMNS` where it verifies; :data:`SPAN_COLUMNS` where it cuts.
+        two rows or more; :data:`CANDIDATE_COLUMNS` where it verifies; :data:`SPAN_COLUMNS` where it cuts. Rows are
+        numbered here in the recipe's order (sources, files, documents): the lowest ``_address`` comes first. Of a key
+        with more than 500,000 records it gets these in parts, each with the records of the row that is best until then.
     resolve: (relations sorted by address, config) → patches: ``_address``, ``drop`` (bool), ``survivor``,
         ``similarity``, and the declared columns; where it cuts also ``start`` and ``end`` before those, spans of a row
         in order and apart.
@@ -329,29 +368,51 @@ class FitConfig(BaseModel):
     """``run``: documents as they reach the first stage that uses the fit; or sources, as they are before any stage."""
 
 
+class Summarize(Protocol):
+    """(batch, config, what ``load`` gave) → table."""
+
+    def __call__(self, batch: pa.RecordBatch, config: Any, model: Any = None, /) -> pa.Table: ...
+
+
+class Finish(Protocol):
+    """(table, config, what ``load`` gave) → bytes."""
+
+    def __call__(self, table: pa.Table, config: Any, model: Any = None, /) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class FitStep:
     """A step that makes an artifact from data.
 
-    summarize: (batch, config) → table; summaries of a partition's batches are merged as they come.
+    summarize: (batch, config, model) → table; summaries of a partition's batches are merged as they come.
     merge: (tables, config) → one table; associative, and the same for any order of its arguments.
-    finish: (table, config) → the artifact's bytes. Raises ValueError, as a sentence, if the data does not suffice.
+    finish: (table, config, model) → the artifact's bytes. Raises ValueError, as a sentence, if the data does not
+        suffice.
     signal: config → ``name.signal`` that must be measured on the documents before ``summarize`` sees them, as
         column :data:`SIGNAL` (the named stage is applied, its rules are not), or None.
     value: (artifact bytes, config) → the number that a ``{fit: name}`` threshold becomes, for fits that make one.
     facts: artifact bytes → what ``report.json`` says of it; a small JSON artifact is said whole without it.
     suffix: of the artifact's file, for readers that go by it.
+    resources: config → name → path of a file, or :class:`FitRef` of a fit that is made before; hashed into the
+        fingerprint. A row stage that takes the artifact as its resource ``model`` finds them as ``model.name``.
+    load: (config, name → local path) → the model handed to ``summarize`` and ``finish``; called once per process.
+    libraries, chosen_libraries: as those of :class:`RowStage`.
+    columns: config → columns that it needs beside ``reads``: those that hold its labels.
     """
 
     kind: str
     version: int
     config: type[FitConfig]
-    summarize: Callable[[pa.RecordBatch, Any], pa.Table]
+    summarize: Summarize
     merge: Callable[[Sequence[pa.Table], Any], pa.Table]
-    finish: Callable[[pa.Table, Any], bytes]
+    finish: Finish
     signal: Callable[[Any], str | None] = lambda config: None
     value: Callable[[bytes, Any], float] | None = None
     facts: Callable[[bytes], Mapping[str, Any]] | None = None
     suffix: str = "json"
     reads: tuple[str, ...] = ("text",)
     libraries: tuple[str, ...] = ()
+    chosen_libraries: Callable[[Any], tuple[str, ...]] = _no_names
+    resources: Callable[[Any], Mapping[str, str | FitRef]] = _nothing
+    load: Callable[[Any, Mapping[str, str]], Any] = _no_model
+    columns: Callable[[Any], tuple[str, ...]] = _no_names

@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,15 +26,25 @@ HTTP_FAULTS = ("429", "500", "503", "reset", "half", "hang")
 ANSWER_FAULTS = (
     "not_json",
     "no_choices",
-    "fenced",
+    "no_content",
+    "not_utf8",
+    "error_200",
     "too_high",
     "as_text",
     "as_float",
     "extra_key",
     "twice",
+    "two_objects",
     "cut_off",
 )
 FAULTS = (*HTTP_FAULTS, *ANSWER_FAULTS)
+DECORATED = ("fenced", "prose")
+"""What may stand around an answer."""
+_FREE = ("half", "no_choices", "not_utf8", "error_200", "filtered")
+"""Faults of replies that say nothing of tokens, or that nobody can read."""
+DRIP_BYTES = 400
+MOST_SECONDS = 20.0
+"""So long requests are held for others at the most."""
 _DOCUMENT = re.compile(r"<document (\w+)[^>]*>\n(.*)\n</document \1>", re.DOTALL)
 
 
@@ -53,9 +63,14 @@ class Completions:
     """What the server does and has seen.
 
     ``faults``: chosen among with probability ``chance`` for each request, never for more than ``most`` of a text;
-    ``always``: text → what happens to all requests about it. ``judge``: text → value of ``named``. ``hang_seconds``:
-    how long a fault ``hang`` takes. ``asked``: requests, by text; ``paid``: usable answers sent whole, by text;
-    ``wasted``: other answers that a user pays for. ``keys``: values of ``Authorization``; ``bodies``: requests.
+    ``always``: text → what happens to all requests about it. ``judge``: text → value of ``named``; ``judges``: the same
+    by name of the value that the request's schema asks for. ``hang_seconds``: how long a fault ``hang`` takes.
+    ``gather``: requests that are held until so many are there at the same time. ``retry_after``: what a 429 asks for.
+
+    ``asked``: requests, by text; ``paid``: usable answers sent whole, by text; ``wasted``: other answers that a user
+    pays for. ``keys``: values of ``Authorization``; ``bodies``: requests; ``paths``: of their first lines. ``times``:
+    when requests came, by text, as ``time.time()``. ``dripped``: bytes that were sent one by one until the client went
+    away, or all.
     """
 
     url: str = ""
@@ -66,8 +81,11 @@ class Completions:
     always: dict[str, str] = field(default_factory=dict)
     judge: Callable[[str], Any] = score_of
     named: str = "score"
+    judges: dict[str, Callable[[str], Any]] = field(default_factory=dict)
     seconds: float = 0.0
     hang_seconds: float = 1.0
+    gather: int = 0
+    retry_after: str = "0.05"
     usage: bool = True
     asked: Counter[str] = field(default_factory=Counter)
     paid: Counter[str] = field(default_factory=Counter)
@@ -75,9 +93,13 @@ class Completions:
     injected: Counter[str] = field(default_factory=Counter)
     keys: set[str | None] = field(default_factory=set)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    paths: set[str] = field(default_factory=set)
+    times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    dripped: list[int] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    gathered: threading.Event = field(default_factory=threading.Event)
 
     def fault(self, text: str, attempt: int) -> str | None:
         """What goes wrong with the attempt, counted from 1."""
@@ -126,24 +148,29 @@ def _handler(state: Completions) -> type[BaseHTTPRequestHandler]:
                 attempt = state.asked[text]
                 state.keys.add(self.headers.get("Authorization"))
                 state.bodies.append(body)
+                state.paths.add(self.path)
+                state.times[text].append(time.time())
                 state.at_once += 1
                 state.most_at_once = max(state.most_at_once, state.at_once)
+                if state.at_once >= state.gather:
+                    state.gathered.set()
             try:
+                state.gathered.wait(MOST_SECONDS)
                 time.sleep(state.seconds)
-                self._answer(text, state.fault(text, attempt))
+                self._answer(text, state.fault(text, attempt), body)
             finally:
                 with state.lock:
                     state.at_once -= 1
 
-        def _answer(self, text: str, fault: str | None) -> None:
+        def _answer(self, text: str, fault: str | None, body: dict[str, Any]) -> None:
             if fault is not None:
                 with state.lock:
                     state.injected[fault] += 1
-            if self.path != "/v1/chat/completions":
+            if not self.path.endswith("/v1/chat/completions") or "wrong" in self.path:
                 self._send(404, b"no such page")
             elif fault is not None and fault.isdigit():
                 key = self.headers.get("Authorization", "")
-                headers = {"Retry-After": "0.05"} if fault == "429" else {}
+                headers = {"Retry-After": state.retry_after} if fault == "429" else {}
                 self._send(
                     int(fault), json.dumps({"error": {"message": f"no, {key}", "code": fault}}).encode(), headers
                 )
@@ -156,28 +183,36 @@ def _handler(state: Completions) -> type[BaseHTTPRequestHandler]:
             elif fault == "hang":
                 time.sleep(state.hang_seconds)
                 self.connection.close()
-            elif fault == "drip":
-                self._drip()
+            elif fault in ("drip", "drip_head", "drip_chunk"):
+                self._drip(fault)
             else:
-                self._complete(text, fault)
+                self._complete(text, fault, body)
 
-        def _drip(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            for _ in range(200):
-                self.wfile.write(b" ")
-                self.wfile.flush()
-                time.sleep(0.05)
+        def _drip(self, fault: str) -> None:
+            """Blanks of the body, of the head, or of a line before a chunk."""
+            head = {"drip": b"\r\n", "drip_chunk": b"Transfer-Encoding: chunked\r\n\r\n"}.get(fault, b"X-Blank: ")
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n" + head)
+            sent = 0
+            try:
+                for _ in range(DRIP_BYTES):
+                    self.wfile.write(b" ")
+                    self.wfile.flush()
+                    sent += 1
+                    time.sleep(0.05)
+            except OSError:
+                pass
+            finally:
+                state.dripped.append(sent)
 
-        def _complete(self, text: str, fault: str | None) -> None:
-            reply = reply_of(state, text, fault)
+        def _complete(self, text: str, fault: str | None, body: dict[str, Any]) -> None:
+            reply = reply_of(state, text, fault, body)
             if fault == "half":
                 reply = reply[: len(reply) // 2]
             # counted before it is sent, so that nobody who has the answer finds it uncounted
             with state.lock:
-                if fault is None:
+                if fault is None or fault in DECORATED:
                     state.paid[text] += 1
-                elif fault not in ("half", "no_choices", "filtered"):
+                elif fault not in _FREE:
                     state.wasted[text] += 1
             self._send(200, reply, length=len(reply) * 2 if fault == "half" else None)
 
@@ -197,20 +232,25 @@ def _handler(state: Completions) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def reply_of(state: Completions, text: str, fault: str | None) -> bytes:
+def reply_of(state: Completions, text: str, fault: str | None, body: dict[str, Any]) -> bytes:
     """The body of an answer, or of one that is not usable."""
-    value = json.dumps(state.judge(text))
-    content = f'{{"reason": "it is {len(text)} long", "{state.named}": {value}}}'
-    content = {
+    named = body["response_format"]["json_schema"]["schema"]["required"][1] if state.judges else state.named
+    value = json.dumps(state.judges.get(named, state.judge)(text))
+    right = f'{{"reason": "it is {len(text)} long", "{named}": {value}}}'
+    wrong: dict[str, str | None] = {
         "not_json": "I would give it a three.",
-        "fenced": f"```json\n{content}\n```",
-        "too_high": f'{{"reason": "splendid", "{state.named}": 6}}',
-        "as_text": f'{{"reason": "text", "{state.named}": "3"}}',
-        "as_float": f'{{"reason": "float", "{state.named}": 3.0}}',
-        "extra_key": f'{{"reason": "more", "{state.named}": {value}, "sure": true}}',
-        "twice": f'{{"reason": "twice", "{state.named}": {value}, "{state.named}": {value}}}',
-        "cut_off": content[:20],
-    }.get(str(fault), content)
+        "fenced": f"```json\n{right}\n```",
+        "prose": f"<think>It is short.</think>\nMy judgement: {right} I hope that helps.",
+        "two_objects": f"{right}\n{right}",
+        "no_content": None,
+        "too_high": f'{{"reason": "splendid", "{named}": 6}}',
+        "as_text": f'{{"reason": "text", "{named}": "3"}}',
+        "as_float": f'{{"reason": "float", "{named}": 3.0}}',
+        "extra_key": f'{{"reason": "more", "{named}": {value}, "sure": true}}',
+        "twice": f'{{"reason": "twice", "{named}": {value}, "{named}": {value}}}',
+        "cut_off": right[:20],
+    }
+    content = wrong.get(str(fault), right)
     prompt, completion = tokens_of(text)
     ended = {"cut_off": "length", "filtered": "content_filter"}.get(str(fault), "stop")
     reply: dict[str, Any] = {
@@ -224,4 +264,6 @@ def reply_of(state: Completions, text: str, fault: str | None) -> bytes:
         }  # fmt: skip
     if fault == "no_choices":
         reply["choices"] = []
-    return json.dumps(reply).encode()
+    if fault == "error_200":
+        reply = {"error": {"message": "the provider is away", "code": 502}}
+    return json.dumps(reply).encode() if fault != "not_utf8" else b"\xff" + json.dumps(reply).encode()

@@ -1,8 +1,9 @@
 """Runs a plan on the pilot's partitions: the engine itself, with a temporary store and in this process.
 
 Every phase is run as it will be, fits and corpus stages too; what it took and wrote is noted unit by unit. Nothing is
-written outside the temporary folder. A fit that has no documents in the pilot does not stop it: its threshold is
-switched off, and what comes after a model that cannot be made is not measured.
+written outside the temporary folder, and nobody is asked: a stage that asks others at a price is rehearsed. A fit that
+has no documents in the pilot does not stop it: its threshold is switched off, and what comes after a model that cannot
+be made is not measured.
 
 Limits: a document that crashes a stage ends the process, and one on which a stage hangs holds it up; a run would search
 for it and quarantine it. Blocks that are in the store already are measured all the same, for those after them.
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from pipeline import machine
+from pipeline.blocks.steps import stage_steps
 from pipeline.blocks.work import Unit, Work
 from pipeline.books import Books
 from pipeline.engine import Engine
@@ -26,7 +28,8 @@ from pipeline.executors.worker import prepare, run_unit
 from pipeline.pilot.assumed import source_sizes
 from pipeline.pilot.bounded import Meter, Reading, bounded
 from pipeline.pilot.choose import PILOT_BYTES, SOURCE_BYTES, Chosen, choose
-from pipeline.plan import Block, CorpusBlock, ExportBlock, FitBlock, Plan
+from pipeline.pilot.rehearsed import Noted, rehearsed
+from pipeline.plan import Block, CorpusBlock, ExportBlock, FitBlock, Plan, RowsBlock
 from pipeline.progress import Silent
 from pipeline.recipe.model import Recipe
 from pipeline.sources.streams import watch_opened
@@ -69,7 +72,8 @@ class Pilot:
     """What a pilot found. ``chosen``: source → its partitions; ``readings``: by partition's key.
 
     ``warm_seconds``: loading of kernels and models; ``memory_bytes``: the most that this process had; ``fits``: fits
-    that had no documents; ``stopped``: why it could not go to the end, if so.
+    that had no documents; ``stopped``: why it could not go to the end, if so. ``asked``: address of a stage that asks
+    others at a price → amount → partition's key → what it would have asked about the pilot's documents.
     """
 
     chosen: Mapping[str, list[Chosen]]
@@ -80,6 +84,7 @@ class Pilot:
     memory_bytes: int
     fits: tuple[str, ...] = ()
     stopped: str | None = None
+    asked: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
     def books(self) -> Books:
         """The books of all units."""
@@ -112,6 +117,7 @@ def run_pilot(plan: Plan, seconds: float = SECONDS) -> Pilot:
         memory_bytes=memory,
         fits=tuple(engine.empty_fits),
         stopped=engine.stopped,
+        asked=engine.asked(),
     )
 
 
@@ -134,14 +140,15 @@ def _chosen(plan: Plan) -> dict[str, list[Chosen]]:
 
 def _run(plan: Plan, chosen: Mapping[str, list[Chosen]], folder: Folder, seconds: float) -> PilotEngine:
     meter = Meter({one.key: one for some in chosen.values() for one in some}, deadline=time.monotonic() + seconds)
-    engine = PilotEngine(_pilot_plan(plan, meter, folder), folder, meter)
+    noted = Noted()
+    engine = PilotEngine(_pilot_plan(plan, meter, noted, folder), folder, meter, noted)
     with watch_opened(meter.opened), suppress(_CannotGoOn):
         engine.run()
     return engine
 
 
-def _pilot_plan(plan: Plan, meter: Meter, folder: Folder) -> Plan:
-    """The plan with the pilot's partitions, bounded readers, and all stores below the folder."""
+def _pilot_plan(plan: Plan, meter: Meter, noted: Noted, folder: Folder) -> Plan:
+    """The plan with the pilot's partitions, bounded readers, rehearsals, and all stores below the folder."""
     moved: dict[str, Block] = {}
     for block in plan.blocks:
         changes: dict[str, Any] = {"store": BlockStore(folder.child(f"store/{block.fingerprint[:32]}"))}
@@ -149,6 +156,10 @@ def _pilot_plan(plan: Plan, meter: Meter, folder: Folder) -> Plan:
             before = getattr(block, name, None)
             if before is not None:
                 changes[name] = moved[before.fingerprint]
+        if isinstance(block, RowsBlock):
+            changes["steps"] = rehearsed(block.steps, noted)
+        if isinstance(block, FitBlock):
+            changes["spec"] = replace(block.spec, measure=rehearsed(block.spec.measure, noted))
         if isinstance(block, CorpusBlock):
             changes["earlier"] = ()  # reading all of an earlier run is not a pilot's
         if isinstance(block, ExportBlock):
@@ -177,10 +188,11 @@ class _CannotGoOn(Exception):
 class PilotEngine(Engine):
     """The engine, noting what each unit took. ``measured``: the phases; ``empty_fits``: fits without documents."""
 
-    def __init__(self, plan: Plan, folder: Folder, meter: Meter) -> None:
+    def __init__(self, plan: Plan, folder: Folder, meter: Meter, noted: Noted) -> None:
         self.stopwatch = _Stopwatch(meter)
         super().__init__(plan, self.stopwatch, Silent(), folder)
         self.meter = meter
+        self.noted = noted
         self.measured: list[MeasuredPhase] = []
         self.empty_fits: list[str] = []
         self.stopped: str | None = None
@@ -204,15 +216,32 @@ class PilotEngine(Engine):
     def _partitions(self) -> dict[int, str]:
         return {unit.number: unit.partition.key for units in self.sources.values() for unit in units}
 
+    def asked(self) -> dict[str, dict[str, dict[str, float]]]:
+        """What stages would have asked, see :class:`Pilot`."""
+        partitions = self._partitions()
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for address, amounts in self.noted.totals().items():
+            found[address] = {}
+            for name, by_number in amounts.items():
+                sums = found[address][name] = {}
+                for number, value in by_number.items():
+                    sums[partitions[number]] = sums.get(partitions[number], 0.0) + value
+        return found
+
     def _run_fit(self, block: FitBlock) -> None:
         try:
             super()._run_fit(block)
         except GristmillError as error:
             self.empty_fits.append(block.name)
-            if catalogue.fit(block.spec.kind).value is None:
+            if catalogue.fit(block.spec.kind).value is None or self._is_model(block.name):
                 self.stopped = f"fit {block.name}: {error.message}"
                 raise _CannotGoOn from error
             self.values[block.name] = cast(float, None)  # None switches a threshold off
+
+    def _is_model(self, fit: str) -> bool:
+        """Whether a stage takes what the fit makes as a model, and not as a threshold only."""
+        blocks = [block for block in self.plan.blocks if isinstance(block, RowsBlock)]
+        return any(f"fit:{fit}" in step.resources.values() for block in blocks for step in stage_steps(block.steps))
 
     def publish(self, block: Block, files: Mapping[str, str]) -> None:
         """A pilot publishes nothing."""

@@ -6,15 +6,16 @@ with a further :data:`TIMING_ERROR` for what else the machine does.
 Limits: workers that share processors with other work are slower than the pilot, which was alone, so on a machine that
 is busy a run takes longer; duplicates across the pilot and the rest are not seen, so what a corpus stage drops is
 unknown and later blocks are estimated without it; link and resolve are taken to grow with the documents, and what
-near copies take is a range (:mod:`pipeline.pilot.dedup`); training is not included.
+near copies take is a range (:mod:`pipeline.pilot.dedup`); training is not included, nor is the wait for answers of
+others, whose number is estimated.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pipeline.blocks.corpus import LINK_ROWS, RESOLVE_ROWS
 from pipeline.blocks.merging import FAN_IN
@@ -82,7 +83,8 @@ class PhaseEstimate:
 class Estimate:
     """All of it. ``start_seconds``: until workers are up and have loaded kernels and models.
 
-    ``memory_bytes``: of a worker.
+    ``memory_bytes``: of a worker. ``asked``: address of a stage that asks others at a price → amount → how much of it
+    the run will take, what is known already left out.
     """
 
     pilot: Pilot
@@ -93,6 +95,7 @@ class Estimate:
     tokens: Amount | None
     start_seconds: float
     memory_bytes: int
+    asked: Mapping[str, Mapping[str, Amount]] = field(default_factory=dict)
 
 
 def estimate(plan: Plan, pilot: Pilot, workers: int, plan_seconds: float = 0.0) -> Estimate:
@@ -116,6 +119,10 @@ def estimate(plan: Plan, pilot: Pilot, workers: int, plan_seconds: float = 0.0) 
         tokens=_tokens(pilot, scale),
         start_seconds=plan_seconds + _start_seconds(plan, workers) + min(pilot.warm_seconds, MOST_WARM_SECONDS),
         memory_bytes=_memory_bytes(plan, pilot, scale),
+        asked={
+            address: {name: scale.sum_of(measured) for name, measured in amounts.items()}
+            for address, amounts in pilot.asked.items()
+        },
     )
 
 

@@ -5,16 +5,21 @@ A pilot is small, so nothing here stops a run; what is certainly wrong is an err
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.blocks.models import models_of
+from pipeline.blocks.steps import StageStep, stage_steps
 from pipeline.books import NO_LANGUAGE, Books
 from pipeline.pilot.engine import Pilot
+from pipeline.pilot.estimate import Estimate
+from pipeline.pilot.scaling import Amount
 from pipeline.pilot.stages import StageEstimate, stage_estimates
-from pipeline.plan import CorpusBlock, Plan
+from pipeline.plan import CorpusBlock, Plan, RowsBlock
 from pipeline.quarantine import ALWAYS_ALLOWED
 from pipeline.recipe.model import RouteUse
 from pipeline.recipe.problems import suggest
+from stages.contract import Doubt
 
 NEARLY_ALL = 0.9
 """Share of a stage's documents from which a rule that drops them is worth a warning."""
@@ -39,11 +44,28 @@ def findings(plan: Plan, pilot: Pilot) -> list[Finding]:
         *_empty_sources(plan, pilot),
         *_unreadable(plan, pilot),
         *_empty_fits(plan, pilot),
-        *_greedy_rules(plan, stages),
+        *_greedy_rules(plan, [stage for stage in stages if stage.address not in pilot.asked]),
         *_idle_branches(plan, books),
         *_unmet_weights(plan, pilot),
     ]
     return list(dict.fromkeys(found))
+
+
+def asking_findings(plan: Plan, found: Estimate) -> list[Finding]:
+    """What the stages that ask others say of what the run is estimated to ask."""
+    steps = [step for block in plan.blocks if isinstance(block, RowsBlock) for step in stage_steps(block.steps)]
+    doubts = [(step.address, doubt) for step in steps for doubt in _asking_doubts(step, found.asked)]
+    return [
+        Finding(plan.recipe.where(address), f"{address}: {doubt.message}", doubt.remedy) for address, doubt in doubts
+    ]
+
+
+def _asking_doubts(step: StageStep, asked: Mapping[str, Mapping[str, Amount]]) -> Sequence[Doubt]:
+    totals = {name: amount.value for name, amount in asked.get(step.address, {}).items()}
+    rehearsal = step.stage.rehearsal
+    if not totals or rehearsal is None:
+        return ()
+    return rehearsal.doubts(step.config, models_of([step]).get(step.address), totals)
 
 
 def plan_findings(plan: Plan) -> list[Finding]:

@@ -6,7 +6,7 @@ import time
 
 from pipeline.pilot.engine import SECONDS, run_pilot
 from pipeline.pilot.estimate import estimate
-from pipeline.pilot.findings import findings, plan_findings
+from pipeline.pilot.findings import asking_findings, findings, plan_findings
 from pipeline.pilot.outlook import Outlook, outlook, workers_of
 from pipeline.plan import make_plan
 from pipeline.recipe.model import Recipe
@@ -29,5 +29,6 @@ def forecast(recipe: Recipe, sample: float | None = None, *, pilot: bool = True,
     if not pilot or walk.complete:
         return outlook(plan, walk, workers, findings=tuple(certain))
     measured = run_pilot(plan, seconds)
-    found = (*certain, *findings(plan, measured))
-    return outlook(plan, walk, workers, estimate(plan, measured, workers, planned), found)
+    scaled = estimate(plan, measured, workers, planned)
+    found = (*certain, *findings(plan, measured), *asking_findings(plan, scaled))
+    return outlook(plan, walk, workers, scaled, found)

@@ -73,11 +73,25 @@ def field_of(model: type[BaseModel], key: str) -> FieldInfo:
     raise KeyError(f"{model.__name__} has no key {key!r}")
 
 
-def effect(config_type: type[BaseModel], key: str) -> Literal["rule", "measure"] | None:
-    """Whether a key is a threshold or changes what is measured; None where its config does not say."""
+Effect = Literal["rule", "measure", "effort"]
+
+
+def effect(config_type: type[BaseModel], key: str) -> Effect | None:
+    """Whether a key is a threshold, changes what is measured, or only how; None where its config does not say."""
     extra = field_of(config_type, key).json_schema_extra
     said = extra.get("effect") if isinstance(extra, dict) else None
-    return "rule" if said == "rule" else "measure" if said == "measure" else None
+    return next((known for known in get_args(Effect) if known == said), None)
+
+
+def effort_fields(config_type: type[BaseModel]) -> set[str]:
+    """Names of the fields on which no result depends."""
+    fields = config_type.model_fields.items()
+    return {name for name, info in fields if effect(config_type, info.alias or name) == "effort"}
+
+
+def decisive(config: BaseModel) -> dict[str, Any]:
+    """The settings on which results depend, as JSON."""
+    return config.model_dump(mode="json", exclude=effort_fields(type(config)))
 
 
 def fit_references(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:

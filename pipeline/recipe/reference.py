@@ -97,7 +97,8 @@ def _stages() -> Iterator[str]:
     yield "## `stages`"
     yield (
         "Each entry is `- kind: {…}`, or `- kind` alone for the published settings. *rule* keys are thresholds: they "
-        "change which rows go, and `whatif` can vary them. *measure* keys change what is measured or written. "
+        "change which rows go, and `whatif` can vary them. *measure* keys change what is measured or written; "
+        "*effort* keys only say how the work is done, so that changing one computes nothing anew. "
         "All stages have these keys:"
     )
     yield _table(StageConfig, ("key", "type", "default", "meaning"))

@@ -79,7 +79,14 @@ def build_report(run: StoredRun, found: Collected) -> Report:
             calibrated=[language for language in estimate.calibrated if language in languages],
         ),
         fits=[
-            FitResult(name=fit.name, kind=fit.kind, sha256=fit.sha256, value=fit.value, facts=fit.facts)
+            FitResult(
+                name=fit.name,
+                kind=fit.kind,
+                sha256=fit.sha256,
+                value=fit.value,
+                facts=fit.facts,
+                labelled_by=_labelled_by(run.recipe, fit.name),
+            )
             for fit in run.fits.values()
         ],
         clusters=_clusters(run, found, entries),
@@ -157,6 +164,18 @@ def _reason(kind: Any, name: str, entries: Sequence[Entry], estimate: TokenEstim
     )
 
 
+def _labelled_by(recipe: Recipe, fit: str) -> list[str]:
+    """Addresses of the row stages that write a column whose values the fit learns from."""
+    use = recipe.fits[fit]
+    columns = set(catalogue.fit(use.kind).columns(use.config))
+    stages = ((stage_use, catalogue.stage(stage_use.kind)) for stage_use in recipe.uses())
+    return [
+        stage_use.address
+        for stage_use, stage in stages
+        if isinstance(stage, RowStage) and columns & stage.writes(stage_use.config).keys()
+    ]
+
+
 def _identity(run: StoredRun) -> Identity:
     return Identity(
         name=run.run.name,
@@ -175,7 +194,7 @@ def recipe_hash(recipe: Recipe) -> str:
         for name, use in recipe.sources.items()
     }
     elsewhere = {"name": "", "store": "", "runs": "", "vars": {}, "execution": ExecutionConfig(), "sources": sources}
-    return digest(resolved_recipe(recipe.model_copy(update=elsewhere)))
+    return digest(resolved_recipe(recipe.model_copy(update=elsewhere), effort=False))
 
 
 def _versions(recipe: Recipe) -> dict[str, str]:

@@ -145,7 +145,10 @@ class FitResult(Part):
     value: float | None = None
     """For fits that make a threshold."""
     facts: dict[str, Any] | None = None
-    """The artifact itself where it is a small JSON file; of a classifier, how it was trained and how well it does."""
+    """The artifact itself where it is a small JSON file; of a classifier, how it was trained and how well it does, and
+    how far it agrees with the labels of documents that were held out."""
+    labelled_by: list[str] = []
+    """Stages that wrote the labels that it learned from."""
 
 
 class Alarm(Part):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.reports import figures
+from pipeline.reports.agreement import agreement_words, agreements, left_out_words
 from pipeline.reports.markup import Child, Markup, element
-from pipeline.reports.model import Amount, Reason, Report, RuleText, StageTotals
+from pipeline.reports.model import Amount, FitResult, Reason, Report, RuleText, StageTotals
 from pipeline.reports.table import balance_lines, dropped_by_language, reason_label
 
 NOTHING = Amount()
@@ -160,6 +161,7 @@ def fits_and_clusters(report: Report) -> list[Markup] | None:
             for fit in report.fits
         ]
         parts.append(table("Fits: made from the data", ["fit", "kind", "value", "sha256"], rows))
+        parts += [part for fit in report.fits for part in _agreements(fit)]
     for found in report.clusters:
         counts = [found.clusters, found.members, found.dropped, found.largest]
         headings = ["stage", "clusters", "documents in them", "dropped", "largest"]
@@ -179,6 +181,28 @@ def fits_and_clusters(report: Report) -> list[Markup] | None:
             ]
             parts.append(table(f"{found.stage}: look at this", ["alarm", "some of the documents"], rows))
     return parts or None
+
+
+def _agreements(fit: FitResult) -> Iterator[Markup]:
+    """What a classifier found for documents that were held out, by the label that they had."""
+    for test, found in agreements(fit):
+        yield element("p", f"{fit.name}, {test}: {agreement_words(found, fit.labelled_by)}.")
+        names = [each["label"] for each in found["labels"]]
+        rows = [
+            _row(each["label"], [*map(figures.count, line), figures.count(each["given"]), _share(each["recall"])])
+            for each, line in zip(found["labels"], found["confusion"], strict=True)
+        ]
+        whole = [figures.count(each["found"]) for each in found["labels"]]
+        rows.append(_row("found", [*whole, figures.count(found["documents"]), ""]))
+        rows.append(_row("precision", [*(_share(each["precision"]) for each in found["labels"]), "", ""]))
+        headings = ["label", *(f"found {name}" for name in names), "documents", "recall"]
+        yield table(f"{fit.name}, {test}: documents by their label and by what the classifier found", headings, rows)
+    if left_out := left_out_words(fit):
+        yield element("p", f"{fit.name}: {left_out}.")
+
+
+def _share(part: float | None) -> str:
+    return "" if part is None else figures.share(part, 1)
 
 
 def tokens_and_mix(report: Report) -> list[Child] | None:

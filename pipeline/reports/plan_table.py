@@ -29,7 +29,7 @@ def print_plan(found: Outlook, console: Console) -> None:
     console.print(_block_table(found))
     if found.estimate is not None and any(stage.dropped for stage in found.estimate.stages):
         console.print(_rule_table(found))
-    for line in [*_corpus_stages(found), *_exports(found), *_sums(found)]:
+    for line in [*_corpus_stages(found), *_exports(found), *_asked(found), *_sums(found)]:
         console.print(line, soft_wrap=True)
     for warning in found.warnings:
         console.print(text(f"warning: {warning}", "yellow"), soft_wrap=True)
@@ -154,6 +154,23 @@ def _exports(found: Outlook) -> Iterator[Text]:
             yield text(f"export {block.name}: {what} as {block.spec.format}{packed} to {where}")
 
 
+def _asked(found: Outlook) -> Iterator[Text]:
+    """What stages will ask others, at what price."""
+    asked = found.estimate.asked if found.estimate else {}
+    for address, amounts in asked.items():
+        parts = [f"{_counts(amount)} {name.replace('_', ' ')}" for name, amount in amounts.items() if name != "cost"]
+        if "cost" in amounts:
+            parts.append(f"at a cost of {_ranged(amounts['cost'], _money, 0.01)}")
+        yield text(f"{address} will ask about {', '.join(parts)}" if parts else f"{address} has nothing left to ask")
+    if asked:
+        yield text("  the pilot asked nobody and made up the answers that are not known yet: what rules and fits make")
+        yield text("  of them is a guess, and the wait for answers is not in the time")
+
+
+def _money(value: float) -> str:
+    return f"{value:,.2f}"
+
+
 def _sums(found: Outlook) -> Iterator[Text]:
     if found.walk.complete:
         there = figures.size(found.stored_bytes)
@@ -265,6 +282,10 @@ def plan_json(found: Outlook) -> dict[str, Any]:
         "seconds": _amount(found.seconds),
         "start_seconds": round(estimate.start_seconds, 2),
         "tokens": None if estimate.tokens is None else _amount(estimate.tokens),
+        "asked": {
+            address: {name: _amount(amount) for name, amount in amounts.items()}
+            for address, amounts in estimate.asked.items()
+        },
         "memory": {
             "worker_bytes": estimate.memory_bytes,
             "all_bytes": estimate.memory_bytes * found.workers,

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.reports import figures
+from pipeline.reports.agreement import agreement_words, agreements, left_out_words
 from pipeline.reports.inert import one_line
-from pipeline.reports.model import Amount, Reason, Report, StageTotals, Timings
+from pipeline.reports.model import Amount, FitResult, Reason, Report, StageTotals, Timings
 from pipeline.terminal import text
 
 LANGUAGES_SHOWN = 12
@@ -160,10 +161,7 @@ def _facts(report: Report, timings: Timings | None) -> Iterator[Text]:
     for fit in report.fits:
         made = f"{figures.number(fit.value)}" if fit.value is not None else f"sha256 {fit.sha256[:12]}…"
         yield text(f"fit {fit.name} ({fit.kind}): {made}")
-        for test, found in (fit.facts or {}).get("evaluation", {}).items():
-            area = "none" if found.get("auc") is None else f"{found['auc']:.4f}"
-            counts = f"{found.get('positive', 0):,} positive and {found.get('negative', 0):,} negative"
-            yield text(f"  {test}: AUC {area} on {counts} texts")
+        yield from (text(f"  {line}") for line in _fit_lines(fit))
     for found in report.clusters:
         if not found.clusters:
             yield text(f"{found.stage}: no copies")
@@ -190,6 +188,19 @@ def _facts(report: Report, timings: Timings | None) -> Iterator[Text]:
     if timings:
         workers = figures.counted(timings.workers, "worker")
         yield text(f"time: {figures.duration(timings.seconds)} with {workers} ({timings.executor})")
+
+
+def _fit_lines(fit: FitResult) -> Iterator[str]:
+    """How well a classifier does."""
+    for test, found in (fit.facts or {}).get("evaluation", {}).items():
+        if "positive" in found:
+            area = "none" if found["auc"] is None else f"{found['auc']:.4f}"
+            counts = f"{found['positive']:,} positive and {found['negative']:,} negative"
+            yield f"{test}: AUC {area} on {counts} texts"
+    for test, found in agreements(fit):
+        yield f"{test}: {agreement_words(found, fit.labelled_by)}"
+    if left_out := left_out_words(fit):
+        yield left_out
 
 
 def mix_lines(mix: Mapping[str, object] | None) -> Iterator[str]:

@@ -116,7 +116,11 @@ def _changes_of_use(was: StageUse, now: StageUse) -> Iterator[Change]:
         if getattr(was.config, key) == value:
             continue
         change = Change(was.address, key, getattr(was.config, key), value)
-        if effect(type(was.config), key) != "rule":
+        kind = effect(type(was.config), key)
+        if kind == "effort":
+            said = f"{was.address}.{key} says how the work is done, and no result depends on it"
+            raise GristmillError(said, remedy="name a threshold, as in word_count.min_words=80")
+        if kind != "rule":
             said = f"{was.address}.{key} changes what is measured, which stored signals cannot tell"
             raise GristmillError(said, remedy=f"run the recipe with --set {was.address}.{key}=…; the store is reused")
         if isinstance(value, FitRef):

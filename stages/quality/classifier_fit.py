@@ -7,9 +7,8 @@ against the raw crawl. The artifact is a fastText ``.bin`` with its evaluation b
 nearer to their mean; where the share has to be exact, take a ``percentile`` of the stage's score.) Evaluated on
 documents held out, and on further sources under ``evaluate``.
 
-Documents are cut into passages, so that whole books and short pages give examples of one length and the classifier
-cannot go by it. The summary is a bottom-k sample of passages, k by the hash of document and number: the same examples
-in the same order for any partitioning, order of partitions and workers.
+Examples are passages, chosen by their hash (:mod:`stages.quality.classifier_training`): the same ones in the same order
+for any partitioning, order of partitions and workers.
 
 The model's bytes are the same for the same examples on machines of one kind: the library is compiled for the processor
 that it is installed on.
@@ -30,17 +29,13 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from classifiers.fasttext_notes import notes_in
-from classifiers.fasttext_train import Training
 from classifiers.fit_classifier import Examples, Fitting, fit_classifier
-from stages.contract import FitConfig, FitInput, FitStep
-from stages.kernels.arrow_text import text_array, text_view
+from stages.contract import FitInput, FitStep
 from stages.kernels.hashing import binary_to_u64, mix64
-from stages.kernels.passages import Passages, passages
+from stages.quality.classifier_training import ClassifierTraining, example_passages, example_schema, smallest
 
-_SCHEMA = pa.schema(
-    [("group", pa.uint16()), ("rank", pa.uint64()), ("document", pa.uint64()), ("text", pa.large_string())]
-)
-"""``group``: twice the number of the set (0: to learn from), plus 1 for negatives. Sorted by all columns."""
+_SCHEMA = example_schema(pa.uint16())
+"""``group``: twice the number of the set (0: to learn from), plus 1 for negatives."""
 
 
 class Chosen(BaseModel):
@@ -76,7 +71,7 @@ class TestSet(BaseModel):
     """Documents that should score low."""
 
 
-class ClassifierFit(FitConfig):
+class ClassifierFit(ClassifierTraining):
     """Settings of ``classifier``."""
 
     from_: FitInput | Literal["run"] = Field(FitInput(sample=1.0), alias="from")
@@ -89,35 +84,9 @@ class ClassifierFit(FitConfig):
     evaluate: dict[str, TestSet] = {}
     """Name → further documents to test with, of sources that are not learned from. Documents that are also among the
     examples are left out."""
-    seed: int = Field(0, ge=0)
-    """Another seed gives another sample, another split and other first values of the vectors."""
     keep: float = Field(0.1, gt=0, lt=1)
     """Share of the negative documents that reaches the score which a ``{fit: …}`` threshold becomes; DCLM kept the best
     10 % of its pool (section 4.4)."""
-    held_out: float = Field(0.1, gt=0, lt=1)
-    """Share of documents that are only tested with."""
-    examples: int = Field(50_000, ge=10)
-    """Most passages of each kind. DCLM trained on 200,000 documents of each."""
-    passage_bytes: int | None = Field(4000, ge=100)
-    """Size of the passages; a document of twice the size is two. ``null``: whole documents, as DCLM."""
-    prepare: Literal["plain", "dclm", "dolma"] = "plain"
-    """How text is made ready, see the stage ``classifier``, which then does the same by itself."""
-    epochs: int | None = Field(None, ge=1)
-    """Times that every example is seen. By default 5, as in fastText, or as many as it takes to see 20,000 examples:
-    with few examples and few epochs all scores are the same."""
-    learning_rate: float = Field(0.5, gt=0)
-    """0.5 as in fastText's tutorial on text classification; its default is 0.1."""
-    dimensions: int = Field(32, ge=1)
-    """Of the vectors. fastText's default of 100 makes models of three times the size."""
-    word_ngrams: int = Field(2, ge=1, le=5)
-    """Longest word n-gram; 2 as DCLM's."""
-    character_ngrams: list[int] = Field([0, 0], min_length=2, max_length=2)
-    """Shortest and longest character n-gram, none by default. Languages that do not put spaces between words need
-    them: ``[1, 3]``."""
-    buckets: int = Field(2**18, ge=1)
-    """Rows that all n-grams share by their hash; fastText's default of 2,000,000 makes models of 256 MB."""
-    min_count: int = Field(2, ge=1)
-    """Words that are rarer among the examples are not told apart."""
 
     @model_validator(mode="before")
     @classmethod
@@ -140,10 +109,7 @@ class ClassifierFit(FitConfig):
 
     def fitting(self) -> Fitting:
         """The same, as the training takes it."""
-        names = ("epochs", "learning_rate", "dimensions", "word_ngrams", "buckets", "min_count")
-        values = {name: getattr(self, name) for name in names} | {"character_ngrams": tuple(self.character_ngrams)}
-        training = Training(**values, seed=self.seed % 2**31)
-        return Fitting(training, self.prepare, self.held_out, self.keep, self.seed % 2**32)
+        return Fitting(self.training(), self.prepare, self.held_out, self.keep, self.seed % 2**32)
 
 
 def _chosen_in(data: Mapping[str, Any]) -> Iterator[Any]:
@@ -156,7 +122,7 @@ def _chosen_in(data: Mapping[str, Any]) -> Iterator[Any]:
             yield test.get("negative")
 
 
-def summarize(batch: pa.RecordBatch, config: ClassifierFit) -> pa.Table:
+def summarize(batch: pa.RecordBatch, config: ClassifierFit, model: None = None) -> pa.Table:
     """The passages of the batch with the smallest ranks, of each group. ValueError for a column that is not there."""
     high, _ = binary_to_u64(batch.column("content_hash"))
     documents = mix64(high, config.seed % 2**64)
@@ -164,25 +130,17 @@ def summarize(batch: pa.RecordBatch, config: ClassifierFit) -> pa.Table:
     for number, chosen in enumerate(config.groups()):
         rows = np.flatnonzero(_mask(batch, chosen))
         if len(rows):
-            tables.append(_passages(batch.column("text").take(pa.array(rows)), documents[rows], number, config))
+            texts, group = batch.column("text").take(pa.array(rows)), pa.scalar(number, pa.uint16())
+            tables.append(example_passages(texts, documents[rows], group, config))
     return merge(tables, config)
 
 
 def merge(tables: Sequence[pa.Table], config: ClassifierFit) -> pa.Table:
     """The passages with the smallest ranks of each group, copies left out."""
-    table = pa.concat_tables([_SCHEMA.empty_table(), *tables]).combine_chunks()
-    order = [(name, "ascending") for name in _SCHEMA.names]
-    table = table.take(pc.sort_indices(table, sort_keys=order))
-    group, rank, document = (table.column(name).to_numpy() for name in ("group", "rank", "document"))
-    first = np.ones(len(group), np.bool_)
-    first[1:] = (np.diff(group) != 0) | (np.diff(rank) != 0) | (np.diff(document) != 0)
-    place = np.cumsum(first) - 1
-    starts = np.searchsorted(group, group)  # the first row of the row's group
-    place -= place[starts] if len(place) else 0
-    return table.filter(pa.array(first & (place < config.examples)))
+    return smallest(tables, _SCHEMA, config.examples)
 
 
-def finish(table: pa.Table, config: ClassifierFit) -> bytes:
+def finish(table: pa.Table, config: ClassifierFit, model: None = None) -> bytes:
     """The model file with its evaluation. ValueError if there is too little to learn from."""
     sets = {0: "", **{number: name for number, name in enumerate(sorted(config.evaluate), 1)}}
     examples = {name: _examples(table, number) for number, name in sets.items()}
@@ -207,33 +165,6 @@ def _mask(batch: pa.RecordBatch, chosen: Chosen) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def _passages(texts: pa.Array, documents: npt.NDArray[np.uint64], group: int, config: ClassifierFit) -> pa.Table:
-    data, offsets = text_view(texts)
-    size = config.passage_bytes or max(int(np.diff(offsets).max(initial=0)), 1)
-    cut = passages(data, offsets, size)
-    owner = documents[cut.rows]
-    ranks = mix64(owner, cut.numbers.astype(np.uint64))
-    different = np.unique(ranks)[: config.examples]  # copies of a document have the same ranks, and count once
-    kept = np.flatnonzero(ranks <= different[-1]) if len(different) else np.zeros(0, np.int64)
-    columns = [
-        pa.array(np.full(len(kept), group, np.uint16)),
-        pa.array(ranks[kept]),
-        pa.array(owner[kept]),
-        _slices(data, cut, kept),
-    ]
-    return pa.table(columns, schema=_SCHEMA)
-
-
-def _slices(data: npt.NDArray[np.uint8], cut: Passages, kept: npt.NDArray[np.int64]) -> pa.Array:
-    """The kept passages as an array: every other row of one that also has what lies between them."""
-    if not len(kept):
-        return pa.array([], pa.large_string())
-    starts, ends = cut.starts[kept], cut.ends[kept]
-    bounds = np.concatenate([np.stack([starts, ends], axis=1).ravel(), ends[-1:]])
-    whole = text_array(data[bounds[0] :], bounds - bounds[0])
-    return whole.take(pa.array(np.arange(0, 2 * len(kept), 2)))
-
-
 def _examples(table: pa.Table, number: int) -> Examples:
     """Both kinds of a set, mixed by their ranks."""
     group = table.column("group").to_numpy()
@@ -247,7 +178,7 @@ def _examples(table: pa.Table, number: int) -> Examples:
 
 STAGE = FitStep(
     kind="classifier",
-    version=1,
+    version=2,
     config=ClassifierFit,
     summarize=summarize,
     merge=merge,
@@ -257,4 +188,5 @@ STAGE = FitStep(
     suffix="bin",
     reads=("text", "content_hash", "source"),
     libraries=("fasttext",),
+    columns=lambda config: tuple(dict.fromkeys(name for chosen in config.groups() for name in chosen.where or {})),
 )

@@ -265,7 +265,8 @@ RIGHT = '{"reason": "sound", "score": 3}'
 @pytest.mark.parametrize(
     "content",
     [
-        "", "3", "null", "[]", "{}", "[" * 100_000, RIGHT + ".", f"```json\n{RIGHT}\n```", '{"score": 3}',
+        "", "3", "null", "[]", "{}", "[" * 100_000, '{"a":' * 100_000, f"{RIGHT}\n{RIGHT}", "} {", '{"score": 3}',
+        f"{{{RIGHT}}}", f"I {{think}}: {RIGHT}",
         '{"reason": "sound", "score": 6}', '{"reason": "sound", "score": -1}', '{"reason": "sound", "score": 3.0}',
         '{"reason": "sound", "score": "3"}', '{"reason": "sound", "score": true}', '{"reason": "sound", "score": null}',
         '{"reason": "sound", "score": NaN}', '{"reason": "", "score": 3}', '{"reason": 1, "score": 3}',
@@ -276,9 +277,10 @@ RIGHT = '{"reason": "sound", "score": 3}'
     ids=lambda content: content[:40],
 )  # fmt: skip
 def test_what_is_no_answer(content: str) -> None:
-    """An answer is one JSON object of exactly a reason and a score of the scale."""
+    """An answer is one JSON object of exactly a reason and a score of the scale, whatever stands around it."""
     task = Task("judge", "Is it good?")
-    assert task.read(f" {RIGHT}\n") == (3, "sound")
+    for around in (f" {RIGHT}\n", f"```json\n{RIGHT}\n```", f"I judge: {RIGHT}.", f"[{RIGHT}]"):
+        assert task.read(around) == (3, "sound")
     with pytest.raises(NotAnAnswer):
         task.read(content)
 

@@ -65,5 +65,8 @@ def test_a_classifier_learns_what_the_model_thinks(tmp_path: Path) -> None:
     is_new = np.array([page not in asked for page in pages])
     assert (guessed == thought)[~is_new].mean() > 0.95
     assert (guessed == thought)[is_new].mean() > 0.95
+    (fit,) = found.report["fits"]
+    agreement = fit["facts"]["evaluation"]["held_out"]["agreement"]
+    assert fit["labelled_by"] == ["annotate"] and agreement["documents"] > 10 and agreement["accuracy"] > 0.9
     dropped = np.array([reason == "classifier:low_score" for reason in table["dropped_by"].to_pylist()])
     assert 0.3 < dropped.mean() < 0.7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal as signals
@@ -11,7 +12,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import Message
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,17 @@ from stages.annotate_asking import IN_A_ROW, AnnotationStopped, Patience, Questi
 from stages.annotate_cache import AnswerCache, CacheUnusable, Record
 from stages.annotate_client import retry_after
 from stages.annotate_config import AnnotateConfig
-from tests.completion_server import FAULTS, Completions, completion_server, score_of, tokens_of
+from stages.annotate_http import is_this_machine
+from tests.completion_server import (
+    DECORATED,
+    DRIP_BYTES,
+    FAULTS,
+    MOST_SECONDS,
+    Completions,
+    completion_server,
+    score_of,
+    tokens_of,
+)
 from tests.stages.annotating import annotated, forget, rubric_of, settings, signal
 from tests.stages.hostile import values
 
@@ -47,6 +58,7 @@ def lines(folder: Path, glob: str = "*.jsonl") -> list[dict[str, Any]]:
 def test_faults_lose_nothing(server: Completions, tmp_path: Path, seed: int) -> None:
     """With every fault injected at random, all documents get their score, each is paid for once, waste is counted."""
     server.chance, server.seed, server.hang_seconds = 0.6, seed, 2.5
+    server.faults = (*(fault for fault in FAULTS if fault != "cut_off"), *DECORATED)  # twice cut off is a failure
     config = settings(server, tmp_path, timeout_seconds=2, concurrency=16)
     found = values(annotated(TEXTS, config))
     assert found["signal score"] == SCORES
@@ -66,6 +78,34 @@ def test_each_fault_is_tried_again(server: Completions, tmp_path: Path, fault: s
     config = settings(server, tmp_path, timeout_seconds=2, retries=1)
     assert signal(TEXTS[:3], config) == SCORES[:3]
     assert server.injected == {fault: 3} and set(server.asked.values()) == {2}
+
+
+@pytest.mark.parametrize("decoration", DECORATED)
+def test_what_stands_around_an_answer_is_passed_over(server: Completions, tmp_path: Path, decoration: str) -> None:
+    """A fence, a thought or a sentence around the one object does not make the answer be paid for again."""
+    server.always = dict.fromkeys(TEXTS[:3], decoration)
+    assert signal(TEXTS[:3], settings(server, tmp_path)) == SCORES[:3]
+    assert set(server.asked.values()) == {1}
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_once_more(server: Completions, tmp_path: Path) -> None:
+    """And not ``retries`` times: each is paid for, and is cut off at the same place."""
+    server.always = {TEXTS[0]: "cut_off"}
+    with pytest.raises(AnnotationStopped, match=r"max_answer_tokens is too low for it \(the last of 2 tries\)"):
+        signal(TEXTS[:1], settings(server, tmp_path, retries=5))
+    assert server.asked[TEXTS[0]] == 2
+
+
+def test_the_server_says_when_to_come_back(server: Completions, tmp_path: Path) -> None:
+    """As a number of seconds, or as a date: nobody comes earlier, about whatever document."""
+    server.chance, server.faults, server.most = 1.0, ("429",), 1
+    server.retry_after = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    named = parsedate_to_datetime(server.retry_after).timestamp()
+    assert signal(TEXTS[:1], settings(server, tmp_path, retries=1)) == SCORES[:1]
+    assert server.times[TEXTS[0]][1] >= named - 0.01
+    server.retry_after = "1"
+    assert signal(TEXTS[1:3], settings(server, tmp_path, retries=2, concurrency=1)) == SCORES[1:3]
+    assert all(second - first >= 0.99 for first, second in (server.times[text] for text in TEXTS[1:3]))
 
 
 def test_the_model_is_told_what_is_wrong(server: Completions, tmp_path: Path) -> None:
@@ -125,8 +165,10 @@ def test_stopping_runs_ask_again_about_failures(server: Completions, tmp_path: P
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("401", "answers nothing: status 401"),
-        ("404", "answers nothing: status 404"),
+        ("401", "answers nothing: status 401.*; look at api_key_env, and at the variable that it names"),
+        ("403", "answers nothing: status 403.*; the key may not do this"),
+        ("404", "answers nothing: status 404.*; look at base_url, .* and at model"),
+        ("502", "is not to be had after 2 tries: status 502"),
         ("redirect", "answers nothing: status 302"),
         ("insufficient_quota", "answers nothing: status 429"),
         ("429", "is not to be had after 2 tries: status 429"),
@@ -144,6 +186,55 @@ def test_an_endpoint_that_fails_stops_the_run(
         signal(TEXTS, config)
     assert not list(tmp_path.glob("failures-*"))
     assert sum(server.asked[text] for text in TEXTS[5:]) <= 2 * config.concurrency
+
+
+def test_a_wrong_key_is_not_tried_again(server: Completions, tmp_path: Path) -> None:
+    """The first reply ends the run; only requests under way then were sent as well."""
+    server.always = dict.fromkeys(TEXTS, "401")
+    with pytest.raises(AnnotationStopped, match="status 401"):
+        signal(TEXTS, settings(server, tmp_path, retries=5, concurrency=4))
+    assert len(server.asked) <= 2 * 4 and set(server.asked.values()) == {1}
+
+
+def test_proxies(server: Completions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the environment are used, but not for this machine's own addresses; one that is not there is told."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert signal(TEXTS[:1], settings(server, tmp_path)) == SCORES[:1]
+    elsewhere = "http://judge.invalid/v1"
+    with pytest.raises(AnnotationStopped, match=r"judge.invalid.* is not to be had after 1 tries"):
+        signal(TEXTS[1:2], settings(server, tmp_path, base_url=elsewhere, retries=0))
+    monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+    assert signal(TEXTS[1:2], settings(server, tmp_path, base_url=elsewhere)) == SCORES[1:2]
+    assert server.paths == {"/v1/chat/completions", f"{elsewhere}/chat/completions"}
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("127.3.2.1", True), ("::1", True), ("localhost", True), ("a.localhost", True),
+     ("10.0.0.1", False), ("localhost.example", False), ("judge.example", False), ("", False)],
+)  # fmt: skip
+def test_own_addresses(host: str, expected: bool) -> None:
+    """Loopback, by name or number."""
+    assert is_this_machine(host) == expected
+
+
+def test_a_cache_that_cannot_be_written_stops_the_run(
+    server: Completions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the folder in the message; half a line that was written is followed by no other."""
+    config = settings(server, tmp_path, concurrency=1)
+    assert signal(TEXTS[:1], config) == SCORES[:1]
+    (first,) = tmp_path.glob("answers-*")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(CacheUnusable, match=rf"{tmp_path} cannot be written \(No space left on device\)"):
+            signal(TEXTS[:2], config)
+    assert signal(TEXTS[:3], config) == SCORES[:3]
+    assert len(list(tmp_path.glob("answers-*"))) == 2 and first.exists()
 
 
 def test_nobody_at_home(tmp_path: Path) -> None:
@@ -167,20 +258,21 @@ def test_failures_of_everything_are_not_the_documents(server: Completions, tmp_p
 
 def test_requests_are_sent_side_by_side(server: Completions, tmp_path: Path) -> None:
     """``concurrency`` at a time, and no more."""
-    server.seconds = 0.1
-    started = time.monotonic()
-    signal(TEXTS[:24], settings(server, tmp_path, concurrency=12, timeout_seconds=5))
-    assert server.most_at_once <= 12
-    assert time.monotonic() - started < 24 * 0.1
+    server.gather = 12
+    signal(TEXTS[:24], settings(server, tmp_path, concurrency=12, timeout_seconds=60))
+    assert server.gathered.is_set() and server.most_at_once == 12
 
 
-def test_a_reply_has_a_whole_time(server: Completions, tmp_path: Path) -> None:
-    """A server that sends a byte now and then is not waited for longer than one that sends nothing."""
-    server.always = {TEXTS[0]: "drip"}
-    started = time.monotonic()
+@pytest.mark.parametrize("fault", ["drip", "drip_head", "drip_chunk"])
+def test_a_reply_has_a_whole_time(server: Completions, tmp_path: Path, fault: str) -> None:
+    """A server that sends a byte now and then, in head or body, is left long before it has sent everything."""
+    server.always = {TEXTS[0]: fault}
     with pytest.raises(AnnotationStopped, match="no reply in 0.3 seconds"):
         signal(TEXTS[:1], settings(server, tmp_path, timeout_seconds=0.3, retries=0))
-    assert time.monotonic() - started < 3
+    deadline = time.monotonic() + MOST_SECONDS
+    while not server.dripped and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert 0 < server.dripped[0] < DRIP_BYTES
 
 
 def test_waits() -> None:
@@ -316,6 +408,22 @@ def test_processes_do_not_ask_the_same(server: Completions, tmp_path: Path) -> N
     found = [json.loads(process.communicate()[0]) for process in processes]
     assert found == [SCORES, SCORES[::-1], SCORES]
     assert set(server.asked.values()) == {1} and len(server.asked) == len(TEXTS)
+
+
+@pytest.mark.slow
+def test_another_process_takes_over_from_a_killed_one(server: Completions, tmp_path: Path) -> None:
+    """Questions that a process had claimed when it was killed are asked by the one that waits for their answers."""
+    server.chance, server.faults = 0.3, ("429", "500", "too_high", "reset")
+    server.seconds = 0.1
+    config = settings(server, tmp_path, concurrency=4, timeout_seconds=20)
+    killed, other = start(config, TEXTS), start(config, TEXTS)
+    while server.paid.total() < 12 and killed.poll() is None:
+        time.sleep(0.01)
+    os.kill(killed.pid, signals.SIGKILL)
+    assert json.loads(other.communicate()[0]) == SCORES
+    killed.communicate()
+    assert set(server.paid) == set(TEXTS)
+    assert server.paid.total() - len(TEXTS) <= config.concurrency
 
 
 @pytest.mark.slow

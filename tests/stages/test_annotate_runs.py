@@ -15,8 +15,14 @@ import pytest
 import gristmill
 from benchmarks.kill_and_resume import COMMAND, kill_all
 from pipeline.errors import GristmillError
+from pipeline.recipe.config_types import effort_fields
+from pipeline.recipe.loader import load_recipe
+from pipeline.reports.build import recipe_hash
 from pipeline.reports.opened import Batches
+from pipeline.reports.stored_run import StoredRun
+from pipeline.reports.whatif import what_if
 from pipeline.runs import Run, data_checksums, run_books
+from stages.annotate_config import AnnotateConfig
 from tests.completion_server import HTTP_FAULTS, Completions, completion_server, score_of
 from tests.pipeline.corpora import run, write_corpus
 from tests.stages.annotating import forget
@@ -161,6 +167,46 @@ def test_a_budget_stops_the_run_and_is_raised(server: Completions, tmp_path: Pat
     assert server.paid.total() == 10
     run(recipe, overrides=["annotate.max_documents=500", "again.max_documents=500"])
     assert set(server.paid.values()) == {1} and len(server.paid) > 40
+
+
+def test_a_raised_budget_asks_about_the_rest_only(
+    undisturbed: tuple[Run, Counter[str]], server: Completions, tmp_path: Path
+) -> None:
+    """What was finished below the old limit is not computed again, and what was answered is not asked again.
+
+    No result that is stored lacks an answer for want of money.
+    """
+    recipe = write(tmp_path, server, max_documents="40")
+    with pytest.raises(GristmillError, match=r"max_documents \(40\)"):
+        run(recipe)
+    assert server.asked.total() == 40
+    found = run(recipe, overrides=["annotate.max_documents=500", "again.max_documents=500"])
+    computed = next(count for phase, count in found.executed.items() if "rows" in phase)
+    assert 0 < computed < len(found.blocks_of("rows")[0].units)
+    assert server.asked == undisturbed[1] and set(server.asked.values()) == {1}
+    assert data_checksums(found) == data_checksums(undisturbed[0])
+
+
+def test_settings_of_effort_compute_nothing_anew(server: Completions, tmp_path: Path) -> None:
+    """Another address, key, budget, time-out, number of tries or of requests at a time: the run is there already."""
+    recipe = write(tmp_path, server)
+    first = run(recipe)
+    before = server.asked.copy()
+    changed = {
+        "base_url": "http://127.0.0.1:9/v1", "max_documents": 900, "max_tokens": 10, "max_cost": 0.1,
+        "prompt_price": 1, "completion_price": 2, "concurrency": 2, "timeout_seconds": 1, "retries": 1,
+        "backoff_seconds": 2, "max_backoff_seconds": 3,
+    }  # fmt: skip
+    assert {*changed, "api_key_env"} == effort_fields(AnnotateConfig)
+    overrides = [f"{stage}.{key}={value}" for stage in ("annotate", "again") for key, value in changed.items()]
+    found = run(recipe, overrides=overrides)
+    assert set(found.executed.values()) == {0} and server.asked == before
+    assert [block.fingerprint for block in found.blocks] == [block.fingerprint for block in first.blocks]
+    assert recipe_hash(load_recipe(recipe)) == recipe_hash(load_recipe(recipe, overrides))
+    with pytest.raises(GristmillError, match="annotate.retries says how the work is done"):
+        what_if(StoredRun.open(found.folder), ["annotate.retries=9"])
+    asked_otherwise = ["annotate.temperature=0.5", "again.temperature=0.5"]
+    assert recipe_hash(load_recipe(recipe)) != recipe_hash(load_recipe(recipe, asked_otherwise))
 
 
 @pytest.mark.slow

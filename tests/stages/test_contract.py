@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline.recipe.config_types import effect
 from stages import catalogue
 from stages.contract import (
     ADDRESS,
@@ -20,9 +21,11 @@ from stages.contract import (
     FitConfig,
     FitInput,
     FitRef,
+    FitStep,
     RowStage,
     StageConfig,
     Threshold,
+    effort,
     measure,
     rule,
 )
@@ -35,6 +38,8 @@ class Config(StageConfig):
     """A measure."""
     least: int = rule(0, ge=0)
     """A threshold with a limit."""
+    tries: int = effort(3)
+    """How the work is done."""
 
 
 def test_settings_are_frozen_and_strict() -> None:
@@ -49,9 +54,10 @@ def test_settings_are_frozen_and_strict() -> None:
 
 
 def test_fields_say_what_they_affect() -> None:
-    """``rule`` and ``measure`` mark a field in the schema; ``whatif`` goes by it."""
+    """``rule``, ``measure`` and ``effort`` mark a field in the schema; ``whatif`` and fingerprints go by it."""
     properties = Config.model_json_schema()["properties"]
-    assert [properties[name].get("effect") for name in ("low", "unit", "least")] == ["rule", "measure", "rule"]
+    names = ("low", "unit", "least", "tries")
+    assert [properties[name].get("effect") for name in names] == ["rule", "measure", "rule", "effort"]
     assert properties["least"]["description"] == "A threshold with a limit."
 
 
@@ -92,6 +98,15 @@ def test_what_a_stage_need_not_say() -> None:
     assert (applied.columns, applied.signals, applied.cut) == ({}, {}, {})
 
 
+def test_what_a_fit_need_not_say() -> None:
+    """A fit that declares nothing takes no files, asks for no signal and makes no number."""
+    fit = FitStep("f", 1, FitConfig, lambda batch, config, model=None: pa.table({}), lambda tables, config: tables[0],
+                  lambda table, config, model=None: b"")  # fmt: skip
+    config = FitConfig.model_validate({})
+    assert (fit.resources(config), fit.load(config, {}), fit.chosen_libraries(config)) == ({}, None, ())
+    assert (fit.signal(config), fit.value, fit.libraries, fit.reads) == (None, None, (), ("text",))
+
+
 def test_addresses_hold_partition_and_ordinal() -> None:
     """An address is 64 bits: 40 of partition, 24 of ordinal; records of corpus stages carry it under one name."""
     assert BASE_COLUMNS[ADDRESS] == SKETCH_KEYS[ADDRESS] == RELATION_COLUMNS[ADDRESS] == pa.uint64()
@@ -107,9 +122,8 @@ def test_our_stages_keep_the_conventions(kind: str) -> None:
     assert stage.config.model_config["frozen"] and stage.config.model_config["extra"] == "forbid"
     for name, field in stage.config.model_fields.items():
         assert field.description, f"{kind}.{name} has no docstring"
-        extra = field.json_schema_extra
         if name not in StageConfig.model_fields:
-            assert isinstance(extra, dict) and extra.get("effect") in ("rule", "measure"), f"{kind}.{name}"
+            assert effect(stage.config, name) is not None, f"{kind}.{name}"
     assert isinstance(stage, CorpusStage) or set(stage.reads) <= set(BASE_COLUMNS)
 
 

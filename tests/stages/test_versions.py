@@ -25,12 +25,13 @@ STORED = Path(__file__).with_name("versions.json")
 FIT = "fit "
 KINDS = [*catalogue.STAGES, *(FIT + kind if kind in catalogue.STAGES else kind for kind in catalogue.FITS)]
 """Stages, then fits; a fit step that is called like a stage has a word in front."""
-LIBRARY_TRAINS = ("classifier",)
+LIBRARY_TRAINS = ("classifier", "label_classifier")
 """Fits whose artifact is the work of a library that is compiled for the machine: their summary stands for it."""
 FIT_SETTINGS: dict[str, dict[str, Any]] = {
     "percentile": {"signal": "word_count.words", "quantile": 0.5},
     "bpe_tokenizer": {"vocab_size": 300},
     "ngram_lm": {"tokens": "words", "order": 3},
+    "label_classifier": {"column": "id", "passage_bytes": 100},
     "ranks": {"signal": "word_count.words"},
     "classifier": {
         "positive": {"where": {"id": [f"f1.jsonl#{row}" for row in range(0, 20, 2)]}},

@@ -103,7 +103,7 @@ def test_json_for_scripts(root: Path, found: Outlook) -> None:
     assert list(record) == list(plan_json(found))
     assert set(record) == {
         "format", "recipe", "complete", "executor", "sources", "disk", "corpus_stages", "warnings", "findings",
-        "seconds", "start_seconds", "tokens", "memory", "phases", "stages", "pilot",
+        "seconds", "start_seconds", "tokens", "asked", "memory", "phases", "stages", "pilot",
     }  # fmt: skip
     assert record["corpus_stages"] == {"exact_dedup": ["compared: all rows"]}
     assert record["executor"] == {"kind": "local", "address": None, "workers": 1}
