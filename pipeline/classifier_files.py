@@ -1,8 +1,8 @@
 """Classifiers from files and for files, without a recipe: ``gristmill classifier train`` and ``evaluate``.
 
-Files are JSON Lines (``.jsonl``, ``.json``, ``.ndjson``, perhaps compressed), plain text (a document each), or
-fastText's format (lines that begin with ``__label__``); a folder means all files below it. The training is that of the
-fit ``classifier``: the same sample, split and evaluation.
+Files are all that :mod:`pipeline.document_files` reads, runs among them; labelled plain text is in fastText's format
+(lines that begin with ``__label__``). The training is that of the fit ``classifier``: the same sample, split and
+evaluation.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from classifiers.errors import ModelError
 from classifiers.evaluation import evaluate, keep_threshold
 from classifiers.fasttext_model import load_fasttext
 from classifiers.fasttext_notes import notes_in, read_notes
-from classifiers.fit_classifier import NEGATIVE, POSITIVE
+from classifiers.fit_classifier import NEGATIVE, POSITIVE, agreement_of_kinds
 from classifiers.text_scores import Preparation, Scorer
 from pipeline.blocks.models import local_copy
+from pipeline.document_files import read_documents
 from pipeline.errors import GristmillError
-from pipeline.sources import catalogue
-from pipeline.sources.contract import SourceConfig
+from pipeline.reports.agreement import agreement_words
 from pipeline.storage import Folder, check_writable
 from stages.kernels.hashing import hash128_binary
 from stages.quality import classifier_fit
@@ -34,16 +34,15 @@ from stages.quality.classifier_fit import ClassifierFit
 
 LABEL = "label"
 TEST = "test"
-_JSON_LINES = (".jsonl", ".ndjson", ".json")
 _PREFIX = b"__label__"
 
 
 @dataclass(frozen=True)
 class ExampleFiles:
-    """Files of examples.
+    """Files and runs with examples.
 
     ``labelled``: of both kinds; ``positive_label``: the value at ``label_key``, or the fastText label, that makes a
-    document positive. ``text_key``: path of the text in JSON.
+    document positive. ``text_key``: column of the text, or its path in JSON.
     """
 
     positive: Sequence[str] = ()
@@ -57,38 +56,21 @@ class ExampleFiles:
         """(``positive`` or ``negative``, texts) of all files. Raises SourceError."""
         for kind, paths in ((POSITIVE, self.positive), (NEGATIVE, self.negative)):
             for path in paths:
-                for texts, _ in self._read(path, {}):
-                    yield kind, texts
+                for rows in read_documents(path, self.text_key):
+                    yield kind, rows.column("text")
         for path in self.labelled:
-            for texts, labels in self._read(path, {LABEL: self.label_key}):
-                is_positive = pc.fill_null(pc.equal(labels, self.positive_label), False)
+            for texts, labels in self._labelled(path):
+                is_positive = pc.equal(labels, self.positive_label)  # null, and in neither, without a label
                 yield POSITIVE, texts.filter(is_positive)
                 yield NEGATIVE, texts.filter(pc.invert(is_positive))
 
-    def _read(self, path: str, fields: dict[str, str]) -> Iterator[tuple[pa.Array, pa.Array | None]]:
+    def _labelled(self, path: str) -> Iterator[tuple[pa.Array, pa.Array]]:
         """(texts, labels) batch by batch."""
-        if any(ending in os.path.basename(path) for ending in _JSON_LINES) or _has_json_lines(path):
-            config = catalogue.source("jsonl").config.model_validate(
-                {"path": path, "text": self.text_key, "fields": fields}
-            )
-            for rows in _rows("jsonl", config):
-                yield rows.column("text"), rows.column(LABEL) if fields else None
-            return
-        for rows in _rows("text", catalogue.source("text").config.model_validate({"path": path})):
-            yield from map(_fasttext_lines, rows.column("text")) if fields else [(rows.column("text"), None)]
-
-
-def _has_json_lines(path: str) -> bool:
-    return os.path.isdir(path) and any(
-        any(ending in name for ending in _JSON_LINES) for _, _, names in os.walk(path) for name in names
-    )
-
-
-def _rows(kind: str, config: SourceConfig) -> Iterator[pa.RecordBatch]:
-    source = catalogue.source(kind)
-    for partition in source.split(kind, config):
-        for batch in source.read(partition, config):
-            yield batch.rows
+        for rows in read_documents(path, self.text_key, {LABEL: self.label_key}):
+            if LABEL in rows.schema.names:
+                yield rows.column("text"), rows.column(LABEL)
+            else:
+                yield from map(_fasttext_lines, rows.column("text"))
 
 
 def _fasttext_lines(file: pa.Scalar) -> tuple[pa.Array, pa.Array]:
@@ -159,7 +141,9 @@ def evaluate_classifier(
     if not len(scores):
         raise GristmillError("no documents to test with", remedy="give --positive, --negative or --labelled")
     pool = scores if positive.all() else scores[~positive]
-    return evaluate(scores, positive, notes.get("threshold", keep_threshold(pool, keep)))
+    documents = np.arange(len(scores), dtype=np.uint64)
+    result = evaluate(scores, positive, notes.get("threshold", keep_threshold(pool, keep)))
+    return result | {"agreement": agreement_of_kinds(scores, positive, documents)}
 
 
 def evaluation_text(found: dict[str, Any]) -> str:
@@ -174,6 +158,8 @@ def evaluation_text(found: dict[str, Any]) -> str:
             f"    {row['from']:.1f} to {row['to']:.1f}: {row['documents']:6,}, mean score {row['score']:.3f}, "
             f"{row['positive']:.3f} positive"
         )
+    if "agreement" in found:
+        lines.append(f"  {agreement_words(found['agreement'], [])}")
     return "\n".join(lines)
 
 

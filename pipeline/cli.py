@@ -106,22 +106,26 @@ def run_command(
 ) -> None:
     """Run a recipe; what is in the store already is not computed again."""
     _check_options(sample, executor, workers)
-    from pipeline.run_recipe import run_recipe
-    from pipeline.terminal import run_progress
+    from pipeline.executors.nursery import early_nursery
 
-    progress = run_progress()
-    try:
-        folder = run_recipe(
-            recipe,
-            overrides=settings or (),
-            sample=sample,
-            executor=executor,
-            workers=workers,
-            address=address,
-            progress=progress,
-        )
-    finally:
-        progress.close()
+    with early_nursery(executor, workers) as nursery:  # imports while this process does
+        from pipeline.run_recipe import run_recipe
+        from pipeline.terminal import run_progress
+
+        progress = run_progress()
+        try:
+            folder = run_recipe(
+                recipe,
+                overrides=settings or (),
+                sample=sample,
+                executor=executor,
+                workers=workers,
+                address=address,
+                progress=progress,
+                nursery=nursery,
+            )
+        finally:
+            progress.close()
     _print_report(folder)
 
 
@@ -388,7 +392,14 @@ def tokens_inspect(run: RunName) -> None:
     print_tokens(_stored(run), console())
 
 
-Files = Annotated[list[str], typer.Argument(metavar="FILES", help="UTF-8 text, one sentence a line; .gz, .zst …")]
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILES",
+        help="UTF-8 text, one sentence a line; or documents: JSON Lines, Parquet, Arrow, CSV, a folder, a run.",
+    ),
+]
+TextKey = Annotated[str, typer.Option(help="Column of the text, or its path in JSON.")]
 TokenizerPath = Annotated[
     str | None, typer.Option(help="A .model of sentencepiece, or a tokenizer.json for bpe.", metavar="PATH")
 ]
@@ -405,8 +416,9 @@ def lm_train(
     sentences: Annotated[str, typer.Option(help="lines, or documents: a file is one line.")] = "lines",
     tokenizer: TokenizerPath = None,
     memory: Annotated[float, typer.Option(min=0.1, help="GB that the training may take.")] = 8.0,
+    text_key: TextKey = "text",
 ) -> None:
-    """Train an n-gram model (modified Kneser-Ney) on text files."""
+    """Train an n-gram model (modified Kneser-Ney) on text files, documents or runs."""
     _check_preparation(prepare, tokens, sentences)
     from classifiers.language_model import Preparation
     from pipeline.language_models import train_model
@@ -418,7 +430,14 @@ def lm_train(
         raise typer.BadParameter("give numbers between commas, as in 0,0,1", param_hint="--prune") from None
     preparation = Preparation(prepare, tokens, sentences)  # type: ignore[arg-type]
     made = train_model(
-        files, out, preparation, order=order, prune=counts, tokenizer=tokenizer, max_bytes=int(memory * 1e9)
+        files,
+        out,
+        preparation,
+        order=order,
+        prune=counts,
+        tokenizer=tokenizer,
+        max_bytes=int(memory * 1e9),
+        text_key=text_key,
     )
     for length, count in enumerate(made.ngrams, 1):
         print(f"{length}-grams: {figures.count(count)}")
@@ -438,9 +457,10 @@ def lm_score(
     ] = None,
     sentences: Annotated[str | None, typer.Option(help="lines, or documents: a file is one line.")] = None,
     tokenizer: TokenizerPath = None,
+    text_key: TextKey = "text",
     as_json: Annotated[bool, typer.Option("--json", help="For scripts: a line for each file.")] = False,
 ) -> None:
-    """Perplexity of text files under a model."""
+    """Perplexity of text files, documents or runs under a model."""
     _check_preparation(prepare, tokens, sentences)
     from pipeline.language_models import line_perplexities, open_model, score_file
     from pipeline.reports.inert import inert
@@ -448,10 +468,10 @@ def lm_score(
     loaded = open_model(model, prepare, tokens, sentences, tokenizer)  # type: ignore[arg-type]
     for file in files:
         if lines:
-            for value, line in line_perplexities(loaded, file):
+            for value, line in line_perplexities(loaded, file, text_key):
                 print(f"{value:.4f}\t{inert(line)}")
             continue
-        found = score_file(loaded, file)
+        found = score_file(loaded, file, text_key)
         if as_json:
             print(json.dumps({"file": file, **found._asdict()}, ensure_ascii=False))
             continue
@@ -470,11 +490,10 @@ def _check_preparation(prepare: str | None, tokens: str | None, sentences: str |
             raise typer.BadParameter(f"known are {', '.join(known)}", param_hint=option)
 
 
-Positive = Annotated[list[str] | None, typer.Option(help="File or folder of good documents; may be repeated.")]
-Negative = Annotated[list[str] | None, typer.Option(help="File or folder of ordinary documents; may be repeated.")]
-Labelled = Annotated[list[str] | None, typer.Option(help="File of both: JSON Lines, or fastText's format.")]
-TextKey = Annotated[str, typer.Option(help="Where a JSON record has its text.")]
-LabelKey = Annotated[str, typer.Option(help="Where a record of a labelled file has its label.")]
+Positive = Annotated[list[str] | None, typer.Option(help="Good documents: a file, folder or run; may be repeated.")]
+Negative = Annotated[list[str] | None, typer.Option(help="Ordinary documents: a file, folder or run; may be repeated.")]
+Labelled = Annotated[list[str] | None, typer.Option(help="Both: a file with labels, fastText's format, or a run.")]
+LabelKey = Annotated[str, typer.Option(help="Column of the label, or its path in JSON.")]
 PositiveLabel = Annotated[str, typer.Option(help="The label of good documents in labelled files.")]
 
 

@@ -19,8 +19,8 @@ import pyarrow.fs as pafs
 from pipeline.errors import GristmillError, RunNotFound
 from pipeline.plan import make_plan
 from pipeline.reports.status import folder_bytes, runs_below
-from pipeline.reports.stored_run import StoredRun, block_folder
-from pipeline.runs import Run, load_run, lock
+from pipeline.reports.stored_run import StoredRun
+from pipeline.runs import Run, block_folder, load_run, lock
 from pipeline.storage import Folder, filesystem
 from pipeline.store import BlockStore, Commit
 

@@ -84,6 +84,21 @@ def load_run(folder: str) -> Run:
         raise StoreError("damaged record of a run", where=where, remedy="run the recipe again") from error
 
 
+def block_folder(run_folder: str, recorded: str) -> str:
+    """Where a block lies now: as recorded, or beside the runs where a workspace was moved or is not the cwd."""
+    if "://" in recorded or os.path.isdir(recorded):
+        return recorded
+    store, fingerprint = os.path.split(recorded.rstrip("/"))
+    workspace = os.path.dirname(os.path.dirname(os.path.abspath(run_folder)))
+    moved = os.path.join(workspace, os.path.basename(store), fingerprint)
+    return moved if os.path.isdir(moved) else recorded
+
+
+def stored_block(run: Run, block: RunBlock) -> BlockStore:
+    """A phase of a run where it lies now."""
+    return BlockStore(Folder(block_folder(run.folder, block.store)))
+
+
 def find_run(name: str) -> str:
     """Folder of a run, given its folder or its name below ``./runs``. Raises RunNotFound."""
     for candidate in (name,) if "://" in name else (name, f"./runs/{name}"):

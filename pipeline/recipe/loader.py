@@ -33,7 +33,7 @@ from pipeline.recipe.variables import VAR_NAME, substitute
 from pipeline.recipe.yaml_reader import MapNode, Node, ScalarNode
 from pipeline.sources import catalogue as source_catalogue
 from stages import catalogue
-from stages.contract import FitInput, RowStage
+from stages.contract import FitInput, FitRef, RowStage
 
 SECTIONS_WITH_DEFAULTS = ("vars", "tokenize", "mix", "train", "exports", "execution")
 Use = TypeVar("Use", SourceUse, FitUse)
@@ -87,6 +87,7 @@ class _Checker:
         stages = self._with_brought(sources, StageReader(sources, fits, self.problems).read(self.root))
         for use in filter(None, fits.values()):
             self._check_signal(use, stages)
+            self._check_fit_files(use, fits)
         if settings is None:
             return None
         self._check_tokenizer(settings, fits)
@@ -229,18 +230,25 @@ class _Checker:
         if key not in known and any(use.name == name for use in uses):
             self.problems.add(mark, f"fits.{fit.name}: stage {name!r} measures no {key!r}", suggest(key, known))
 
+    def _check_fit_files(self, fit: FitUse, fits: Mapping[str, FitUse | None]) -> None:
+        """The fits whose artifacts a fit takes are there."""
+        for name, resource in catalogue.fit(fit.kind).resources(fit.config).items():
+            if isinstance(resource, FitRef):
+                self._check_maker(resource.fit, name, self._mark("fits", fit.name, name), fits)
+
     def _check_tokenizer(self, settings: Settings, fits: Mapping[str, FitUse | None]) -> None:
         tokenizer = settings.tokenize.tokenizer if settings.tokenize else None
-        if tokenizer is None or isinstance(tokenizer, str):
-            return
-        mark = self._mark("tokenize", "tokenizer")
-        use = fits.get(tokenizer.fit)
-        if tokenizer.fit not in fits:
-            remedy = suggest(tokenizer.fit, fits) + " (under fits)"
-            self.problems.add(mark, f"no fit is called {tokenizer.fit!r}", remedy)
+        if tokenizer is not None and not isinstance(tokenizer, str):
+            self._check_maker(tokenizer.fit, "tokenizer", self._mark("tokenize", "tokenizer"), fits)
+
+    def _check_maker(self, name: str, what: str, mark: Mark, fits: Mapping[str, FitUse | None]) -> None:
+        """A fit that is to make a file has to be there, and not to make a number."""
+        use = fits.get(name)
+        if name not in fits:
+            self.problems.add(mark, f"no fit is called {name!r}", suggest(name, fits) + " (under fits)")
         elif use is not None and catalogue.fit(use.kind).value is not None:
-            problem = f"fit {use.name!r} is a {use.kind}, which makes a number and no tokenizer"
-            self.problems.add(mark, problem, "use one of kind bpe_tokenizer")
+            problem = f"fit {use.name!r} is a {use.kind}, which makes a number and no {what}"
+            self.problems.add(mark, problem, "use one that makes a file, as bpe_tokenizer makes a tokenizer")
 
     def _check_exports(self, settings: Settings, stages: Sequence[StageUse | RouteUse]) -> None:
         """Exports follow stages of this recipe, and each has a folder of its own."""

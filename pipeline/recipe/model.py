@@ -253,6 +253,10 @@ class Recipe(Settings):
     stages: Annotated[tuple[StageUse | RouteUse, ...], _AsIs]
     places: Annotated[Places, _AsIs]
 
+    def run_name(self, sample: float | None) -> str:
+        """Of its run; a sampled one has a name of its own, so that it does not replace the whole one."""
+        return self.name if sample is None else f"{self.name}-sample-{sample:g}"
+
     def where(self, address: str) -> str:
         """``file:line`` of ``mix.weights`` or ``signals[zh].min_words``; of the nearest entry above it otherwise."""
         while address and address not in self.places.lines:

@@ -22,8 +22,9 @@ from pipeline.blocks.signals import SignalFile
 from pipeline.blocks.steps import StageStep, stage_steps
 from pipeline.errors import GristmillError, SourceError, StoreError
 from pipeline.plan import make_plan, source_readers
-from pipeline.reports.stored_run import Phase, StoredRun, block_folder
+from pipeline.reports.stored_run import Phase, StoredRun
 from pipeline.reports.text_diff import diff_lines
+from pipeline.runs import block_folder
 from pipeline.storage import Folder
 from pipeline.store import BlockStore
 from stages.contract import ORDINAL_BITS, FitRef, Rule

@@ -18,8 +18,8 @@ from pipeline.plan import make_plan
 from pipeline.reports import figures
 from pipeline.reports.inert import one_line
 from pipeline.reports.store_walk import StoreWalk, walk_store
-from pipeline.reports.stored_run import StoredRun, block_folder
-from pipeline.runs import Run, load_run, lock
+from pipeline.reports.stored_run import StoredRun
+from pipeline.runs import Run, block_folder, load_run, lock
 from pipeline.storage import Folder, filesystem
 from pipeline.terminal import text
 

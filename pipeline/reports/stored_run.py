@@ -7,7 +7,6 @@ stages are, ``run.json`` which units belong to the run, and commits what the uni
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +20,7 @@ from pipeline.errors import RunNotFound
 from pipeline.plan import RowsBlock, corpus_use, resolve_steps, stored_blocks
 from pipeline.recipe.loader import load_recipe_text
 from pipeline.recipe.model import Recipe
-from pipeline.runs import Run, RunBlock, load_run
+from pipeline.runs import Run, RunBlock, load_run, stored_block
 from pipeline.storage import Folder
 from pipeline.store import BlockStore, Commit, DataFile
 from stages import catalogue
@@ -105,7 +104,7 @@ class StoredRun:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.folder = Folder(run.folder)
-        self.phases = [Phase(block, BlockStore(Folder(block_folder(run.folder, block.store)))) for block in run.blocks]
+        self.phases = [Phase(block, stored_block(run, block)) for block in run.blocks]
 
     @staticmethod
     def open(folder: str) -> StoredRun:
@@ -178,13 +177,3 @@ def row_blocks(recipe: Recipe) -> list[RowsBlock]:
 
 def _corpus(block: RowsBlock) -> CorpusUse | None:
     return corpus_use(block.corpus) if block.corpus else None
-
-
-def block_folder(run_folder: str, recorded: str) -> str:
-    """Where a block lies now: as recorded, or beside the runs where a workspace was moved or is not the cwd."""
-    if "://" in recorded or os.path.isdir(recorded):
-        return recorded
-    store, fingerprint = os.path.split(recorded.rstrip("/"))
-    workspace = os.path.dirname(os.path.dirname(os.path.abspath(run_folder)))
-    moved = os.path.join(workspace, os.path.basename(store), fingerprint)
-    return moved if os.path.isdir(moved) else recorded

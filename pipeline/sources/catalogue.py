@@ -19,6 +19,7 @@ SOURCES: Mapping[str, str] = {
     "jsonl": "pipeline.sources.jsonl",
     "markdown": "pipeline.sources.markdown",
     "parquet": "pipeline.sources.parquet",
+    "run": "pipeline.sources.earlier_run",
     "text": "pipeline.sources.text",
     "warc": "pipeline.sources.warc",
     "commoncrawl": "pipeline.sources.commoncrawl",

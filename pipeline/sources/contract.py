@@ -117,6 +117,8 @@ class SourceKind:
     fields: config → name → type of the columns that it yields beyond the common ones.
     stages: config → (kind, config) of row stages that take this source's rows before any stage of the recipe, as the
         extraction of text from HTML; they are booked, stored and explained like all others.
+    settle: (config, folder of the run that is planned, if one is) → the config with what the input decides, such as the
+        columns of an earlier run; asked first of all, and noted in the resolved recipe. Raises SourceError.
     chooses: settings that say only which files are read and where they are cut. Partitions' keys cover what comes of
         them, so changing one (a larger share of a crawl) leaves the work on the same partitions good.
     """
@@ -128,5 +130,6 @@ class SourceKind:
     read: Callable[[Partition, Any], Iterator[SourceBatch]]
     fields: Callable[[Any], Mapping[str, pa.DataType]] = lambda config: {}
     stages: Callable[[Any], Sequence[tuple[str, StageConfig]]] = lambda config: ()
+    settle: Callable[[Any, str | None], Any] = lambda config, own: config
     chooses: frozenset[str] = CHOOSES
     libraries: tuple[str, ...] = ()

@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as csv
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -33,6 +38,12 @@ def files(folder: Path) -> dict[str, list[str]]:
             (folder / kind / f"{number:03}.txt").write_text(text)
     rows = [{"body": text, "grade": int(kind == "sea")} for text, kind in zip(texts, kinds, strict=True)]
     (folder / "labelled.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = pa.table({name: [row[name] for row in rows] for name in ("body", "grade")})
+    pq.write_table(table, folder / "labelled.parquet")
+    csv.write_csv(table, folder / "labelled.csv")
+    feather.write_feather(
+        table.filter(pc.equal(table["grade"], 1)).rename_columns({"body": "text"}), folder / "sea.arrow"
+    )
     lines = [f"__label__{kind} {text}\n" for text, kind in zip(texts, kinds, strict=True)]
     (folder / "fasttext.txt").write_text("".join(lines))
     return found
@@ -44,10 +55,27 @@ def invoke(*arguments: str, code: int = 0) -> str:
     return result.output
 
 
-def test_files_of_every_kind_give_the_same_model(tmp_path: Path) -> None:
-    """JSON Lines, folders of texts, labelled records and fastText's format, byte for byte."""
+KEPT = """
+name: {name}
+store: {root}/store
+sources: {{all: {{kind: jsonl, path: "{root}/{file}", text: {text}, fields: {{grade: grade}}}}}}
+execution: {{executor: local}}
+"""
+
+
+def test_files_of_every_kind_give_the_same_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON Lines, tables, folders of texts, labelled records, fastText's format and runs, byte for byte."""
+    monkeypatch.chdir(tmp_path)
     files(tmp_path)
+    for name, file, text in (("kept", "spam.jsonl", "text"), ("graded", "labelled.jsonl", "body")):
+        (tmp_path / "recipe.yaml").write_text(KEPT.format(name=name, root=tmp_path, file=file, text=text))
+        run("recipe.yaml")
     ways = {
+        "tables": ["--positive", "sea.arrow", "--negative", "spam.jsonl"],
+        "a run's name": ["--positive", "sea.jsonl", "--negative", "kept"],
+        "a run with labels": ["--labelled", "runs/graded", "--label-key", "grade"],
+        "labelled parquet": ["--labelled", "labelled.parquet", "--text-key", "body", "--label-key", "grade"],
+        "labelled csv": ["--labelled", "labelled.csv", "--text-key", "body", "--label-key", "grade"],
         "lines": ["--positive", f"{tmp_path}/sea.jsonl", "--negative", f"{tmp_path}/spam.jsonl"],
         "folders": ["--positive", f"{tmp_path}/sea", "--negative", f"{tmp_path}/spam"],
         "labelled": ["--labelled", f"{tmp_path}/labelled.jsonl", "--text-key", "body", "--label-key", "grade"],
@@ -142,3 +170,14 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """Is named."""
     with pytest.raises(GristmillError, match="absent"):
         list(ExampleFiles(positive=[f"{tmp_path}/absent.jsonl"]).documents())
+
+
+def test_records_without_a_label_are_of_neither_kind(tmp_path: Path) -> None:
+    """A null is not ordinary text."""
+    rows = [{"text": "good", "label": "1"}, {"text": "unknown", "label": None}, {"text": "ordinary", "label": "0"}]
+    path = tmp_path / "labels.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = [
+        (kind, text) for kind, texts in ExampleFiles(labelled=[str(path)]).documents() for text in texts.to_pylist()
+    ]
+    assert found == [("positive", "good"), ("negative", "ordinary")]

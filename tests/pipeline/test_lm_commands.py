@@ -7,11 +7,16 @@ import json
 from pathlib import Path
 
 import kenlm
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
+from classifiers.language_model import Preparation
 from pipeline.cli import app
-from pipeline.language_models import line_perplexities, open_model, score_file
+from pipeline.errors import GristmillError
+from pipeline.language_models import line_perplexities, open_model, score_file, train_model
+from tests.pipeline.corpora import run
 
 PROSE = "The ferry left at noon.\nNobody could say when it would come back.\n\nAt nine the ferry left.\n"
 
@@ -65,6 +70,39 @@ def test_two_trainings_give_the_same_bytes(here: Path) -> None:
     first = (here / "model.arpa").read_bytes()
     call("train", "b.txt.gz", "a.txt", "--out", "again.arpa", "--order", "3", "--tokens", "words", "--prune", "0,0,1")
     assert (here / "again.arpa").read_bytes() == first
+
+
+RECIPE = """
+name: earlier
+store: ./store
+sources: {all: {kind: jsonl, path: documents.jsonl, text: body}}
+execution: {executor: local}
+"""
+
+
+def test_documents_and_runs(here: Path) -> None:
+    """Give the model and the figures that text files with their lines give."""
+    train("--tokens", "words")
+    texts = PROSE, PROSE.replace("noon", "night")
+    (here / "documents.jsonl").write_text("".join(json.dumps({"body": text}) + "\n" for text in texts))
+    pq.write_table(pa.table({"body": [*texts]}), here / "documents.parquet")
+    (here / "recipe.yaml").write_text(RECIPE)
+    run("recipe.yaml")
+    (here / "both.txt").write_text("\n".join(texts))
+    expected = json.loads(call("score", "model.arpa", "both.txt", "--json").output)
+    lines = call("score", "model.arpa", "both.txt", "--lines").output
+    for path in ("documents.jsonl", "documents.parquet", "earlier"):
+        options = ["--text-key", "body"]
+        made = call("train", path, "--out", "again.arpa", "--order", "3", "--tokens", "words", *options)
+        assert made.exit_code == 0, made.output
+        assert (here / "again.arpa").read_bytes() == (here / "model.arpa").read_bytes()
+        found = json.loads(call("score", "model.arpa", path, "--json", *options).output)
+        assert found.pop("log_probability") == pytest.approx(expected["log_probability"])
+        assert found.pop("perplexity") == pytest.approx(expected["perplexity"])
+        assert found == {"file": path, **{key: expected[key] for key in ("lines", "tokens", "unknown")}}
+        assert call("score", "model.arpa", path, "--lines", *options).output == lines
+    with pytest.raises(GristmillError, match="more text than the 10 bytes"):
+        train_model(["earlier"], "m.arpa", Preparation("plain", "words", "lines"), order=2, max_bytes=10)
 
 
 def test_empty_files(here: Path) -> None:
