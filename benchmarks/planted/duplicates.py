@@ -38,7 +38,7 @@ _SYNDICATED: Sequence[tuple[str, int]] = (
     ("fr", 25),
     ("ar", 7),
 )
-"""Articles that stand in ``syndicated.jsonl`` once more."""
+"""Articles that stand in ``zz-syndicated.jsonl`` once more."""
 
 _HEADER = "Home > News > Letters\nPrint this page | Send to a friend\n\n"
 _FOOTER = {

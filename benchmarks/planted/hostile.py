@@ -9,6 +9,8 @@ from benchmarks.planted.pages import Page
 
 UNSURE = "language:unsure"
 NOT_WANTED = "language:not_wanted"
+REPETITIVE = "gopher_repetition:duplicate_5grams"
+UNLIKELY = "perplexity:tail"
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _CONSONANTS = "bcdfghjklmnpqrstvwxz"
@@ -66,8 +68,8 @@ def hostile(articles: Sequence[str], arabic: str) -> list[Page]:
     one_line, emoji, marks, stacked, nuls, terminal, spaces, fancy, tags = articles
     pages = [
         ("en", None, _TOKENS, "control-token text of several vocabularies in the middle of a page"),
-        ("en", None, _MARKUP, "markup, templates and paths that a report or a shell must not interpret"),
-        ("en", None, _one_line(one_line), "5,000 bytes on a single line"),
+        ("en", UNLIKELY, _MARKUP, "markup, templates and paths that a report or a shell must not interpret"),
+        ("en", REPETITIVE, _one_line(one_line), "an article over and over: 5,000 bytes on a single line"),
         ("en", None, emoji.replace(". ", f". {_EMOJI} "), "emoji: a family, a flag, a key cap"),
         ("ar", None, f"\u202e{_MARKUP[:300]}\u202c\n\n{arabic}", "right-to-left text and an override"),
         ("en", None, "\u0301\u0308" + marks.replace(" ", " \u0304", 20), "combining marks without a base"),

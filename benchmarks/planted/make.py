@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from benchmarks.planted.bad_text import garbled, repetitive
 from benchmarks.planted.damaged import damaged_file
 from benchmarks.planted.dice import Dice
 from benchmarks.planted.duplicates import exact_duplicates, near_duplicates, syndicated
@@ -29,13 +31,34 @@ ARTICLES: Mapping[str, int] = {"en": 120, "zh": 80, "de": 36, "fr": 36, "es": 36
 SPARE = 10
 """Further articles of each language, for what is made of words without being a copy."""
 
-MOST_ALIKE = 0.25
-"""Two clean articles are no nearer than this (Jaccard index of 5-grams), so that no threshold takes them for copies."""
+CURATED: Mapping[str, int] = {"en": 60, "zh": 60}
+"""Further articles by language, in files of their own: what the quickstart's models take for good text."""
 
+GARBLED: Mapping[str, int] = {"en": 8, "zh": 8}
+"""Articles by language that are planted with letters recognised wrongly."""
+
+REPETITIVE: Mapping[str, int] = {"en": 4, "zh": 4}
+"""Articles by language that are planted with paragraphs over and over."""
+
+RAW: Mapping[str, int] = {"en": 60, "zh": 60}
+"""Pages by language of advertising and the furniture of web sites, in files of their own: what the quickstart's
+classifier takes for bad text."""
+
+PROMOTION: Mapping[str, int] = {"en": 10, "zh": 8}
+"""Further pages of that kind by language, between the articles."""
+
+MOST_ALIKE = 0.25
+"""Two articles are no nearer than this (Jaccard index of 5-grams), so that no threshold takes them for copies."""
+
+NEAR = 0.7
+"""Near-duplicates of this similarity to their original go: ``minhash_dedup.threshold`` of the quickstart."""
 
 EXPECTED: Mapping[str, str] = {
     "exact_duplicate": "exact_dedup:duplicate",
+    "garbled": "perplexity:tail",
     "mixed_language": "language:mixed",
+    "promotion": "quality:low_score",
+    "repetitive": "gopher_repetition:duplicate_lines",
     "too_short": "word_count:too_short",
     "wrong_language": NOT_WANTED,
 }
@@ -47,43 +70,67 @@ _UNSEEN = re.compile(
 """Controls, invisible marks, private use and noncharacters; a list of ranges, for categories change with Unicode."""
 
 
-def clean_articles(language: str, wanted: int) -> list[Page]:
-    """Different articles; one that is too near to an earlier one is thrown away."""
-    phrases, attempt = read_phrases(language), 0
-    pages: list[Page] = []
+def different(name: str, language: str, wanted: int) -> list[str]:
+    """Texts out of the phrase file of that name; one that is too near to an earlier one is thrown away."""
+    phrases, attempt = read_phrases(name), 0
+    texts: list[str] = []
     seen: list[frozenset[tuple[str, ...]]] = []
-    while len(pages) < wanted:
-        text = article(phrases, language, Dice("article", language, attempt))
+    while len(texts) < wanted:
+        text = article(phrases, language, Dice("article", name, attempt))
         attempt += 1
         grams = shingles(text, language)
         if all(jaccard(grams, other) <= MOST_ALIKE for other in seen):
             seen.append(grams)
-            pages.append(Page("clean", language, text))
-    return pages
+            texts.append(text)
+    return texts
 
 
 def corpus() -> dict[str, list[Page]]:
     """Pages by file name (without ending), in order, with their ids."""
-    made = {language: clean_articles(language, wanted + SPARE) for language, wanted in ARTICLES.items()}
-    clean = {language: pages[:-SPARE] for language, pages in made.items()}
-    rest = {language: [page.text for page in pages[-SPARE:]] for language, pages in made.items()}
+    articles = {language: iter(different(language, language, _articles(language))) for language in ARTICLES}
+    clean = _pages("clean", ARTICLES, articles)
+    rest = {language: list(islice(texts, SPARE)) for language, texts in articles.items()}
     spare = {language: texts[0] for language, texts in rest.items()}
+    scraps = {name: iter(different(f"raw_{name}", name, RAW[name] + PROMOTION[name])) for name in RAW}
     files = {language: list(pages) for language, pages in clean.items()}
     files["odd"] = [*gibberish(spare), *hostile(rest["en"][1:], rest["ar"][1])]
-    files["syndicated"] = syndicated(clean)
-    for page in [*read_pages(), *exact_duplicates(clean), *near_duplicates(clean, spare)]:
+    files["zz-syndicated"] = syndicated(clean)
+    files |= {f"curated-{language}": pages for language, pages in _pages("curated", CURATED, articles).items()}
+    files |= {f"raw-{language}": pages for language, pages in _pages("promotion", RAW, scraps).items()}
+    bad = [
+        *(page for pages in _pages("promotion", PROMOTION, scraps).values() for page in pages),
+        *(garbled(page) for pages in _pages("garbled", GARBLED, articles).values() for page in pages),
+        *(repetitive(page) for pages in _pages("repetitive", REPETITIVE, articles).values() for page in pages),
+    ]
+    for page in [*read_pages(), *exact_duplicates(clean), *near_duplicates(clean, spare), *bad]:
         _insert(files[page.language if page.language in clean else "odd"], page)
     for name, pages in files.items():
         for number, page in enumerate(pages, 1):
             page.id, page.file = f"{name}-{number:04d}", f"{name}.jsonl"
-            page.expected = page.expected or EXPECTED.get(page.kind)
+            page.expected = page.expected or _expected(page)
     return files
+
+
+def _articles(language: str) -> int:
+    """How many articles are made of a language."""
+    return SPARE + sum(counts.get(language, 0) for counts in (ARTICLES, CURATED, GARBLED, REPETITIVE))
+
+
+def _pages(kind: str, counts: Mapping[str, int], texts: Mapping[str, Iterator[str]]) -> dict[str, list[Page]]:
+    """Language → the next texts as pages of that kind."""
+    return {name: [Page(kind, name, text) for text in islice(texts[name], count)] for name, count in counts.items()}
+
+
+def _expected(page: Page) -> str | None:
+    if page.kind == "near_duplicate":
+        return "minhash_dedup:near_duplicate" if (page.similarity or 0) >= NEAR else None
+    return EXPECTED.get(page.kind)
 
 
 def record(page: Page) -> dict[str, str]:
     """What stands in a file: the text with some provenance, and nothing about what was planted."""
     dice = Dice("record", page.id)
-    host = "syndicate.example.net" if page.file == "syndicated.jsonl" else "valley.example.org"
+    host = "syndicate.example.net" if page.file == "zz-syndicated.jsonl" else "valley.example.org"
     return {
         "id": page.id,
         "url": f"https://{host}/{page.id.replace('-', '/')}",

@@ -47,8 +47,11 @@ def read_pages() -> list[Page]:
         kind, language, *settings = header.split()
         page = Page(kind, language, _PERSONAL.sub(lambda match: match[2], body))
         page.personal_data = [(match[1], match[2]) for match in _PERSONAL.finditer(body)]
-        for setting in settings:
-            leaked = questions[setting.removeprefix("item=")]
+        for name, _, value in (setting.partition("=") for setting in settings):
+            if name == "expected":
+                page.expected = value
+                continue
+            leaked = questions[value]
             page.text = page.text.format(question=leaked.question, answer=leaked.answer)
             page.note = f"holds item {leaked.item} of benchmark.jsonl, question and answer"
         pages.append(page)
