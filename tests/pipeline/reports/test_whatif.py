@@ -127,7 +127,7 @@ def test_loosening_before_a_corpus_stage_has_bounds(root: Path, tmp_path: Path) 
 def test_copies_of_what_would_go_may_return(tmp_path: Path) -> None:
     """A survivor that goes alone leaves copies whose fate is unknown: bounds, and the real run lies within."""
     recipe = FIXED.replace(
-        "  - normalize\n", "  - word_count: {{name: first, min_words: 1, when: {{source: [books]}}}}\n"
+        "  - normalize\n", "  - word_count: {{name: first, min_words: 1, when: {{source: [news]}}}}\n"
     )
     small_run(tmp_path, recipe=recipe)
     found = what_if(stored(tmp_path), ["first.min_words=40"])
