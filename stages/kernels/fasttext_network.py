@@ -31,6 +31,7 @@ from numba.extending import intrinsic
 
 from stages.kernels.byte_masks import ones
 from stages.kernels.loads import copy_bytes, load64
+from stages.kernels.ngram_table import high_product
 
 Bytes = npt.NDArray[np.uint8]
 Int = int | np.int64
@@ -61,13 +62,13 @@ TILE = 16
 _HUGE_PAGE = 1 << 21
 _MOST_SUM_BYTES = 1 << 26
 _0, _1, _6, _8, _63 = np.uint64(0), np.uint64(1), np.uint64(6), np.uint64(8), np.uint64(63)
-_29, _32, _64 = np.uint64(29), np.uint64(32), np.uint64(64)
+_32, _64 = np.uint64(32), np.uint64(64)
 _32_BITS = np.uint64(0xFFFFFFFF)
 _SIGN_EXTENSION = np.uint64(0xFFFFFF00)
 _ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 _FNV_OFFSET, _FNV_PRIME, _PRIME = np.uint64(2166136261), np.uint64(16777619), np.uint32(16777619)
 _KEY_FACTOR, _SECOND_FACTOR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
-_THIRD_FACTOR = np.uint64(0xBF58476D1CE4E5B9)
+_THIRD_FACTOR, _LAST_FACTOR = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _WORD_BEGIN, _WORD_END = np.uint8(ord("<")), np.uint8(ord(">"))
 
 
@@ -183,17 +184,22 @@ def slot_shift(slots: Int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
+def _folded(left: np.uint64, right: np.uint64) -> np.uint64:
+    """Both halves of the product of 128 bits."""
+    return np.uint64(high_product(left, right)) ^ (left * right)
+
+
+@njit(cache=True, nogil=True)
 def word_key(data: Bytes, start: Int, size: Int, head: np.uint64) -> np.uint64:
     """A 64-bit hash of a word whose first 8 bytes are ``head``, never 0; the upper bits say where to look first.
 
-    Up to 16 bytes are read in two overlapping eights, further ones eight at a time.
+    Up to 16 bytes are read in two overlapping eights, further ones eight at a time. Products of 128 bits mix them, as
+    in wyhash: with 64 bits a line of signs with one other sign in it had the key of another.
     """
-    key = (head + np.uint64(size)) * _KEY_FACTOR
-    key = (key ^ (key >> _32) ^ eight(data, start + max(size - EIGHT, 0), size)) * _SECOND_FACTOR
+    key = _folded(head ^ _KEY_FACTOR, eight(data, start + max(size - EIGHT, 0), size) ^ _SECOND_FACTOR)
     for place in range(start + EIGHT, start + size - EIGHT, EIGHT):
-        key = (key ^ (key >> _29) ^ load64(data, place)) * _KEY_FACTOR
-    key = (key ^ (key >> _29)) * _THIRD_FACTOR
-    key ^= key >> _32
+        key = _folded(key ^ load64(data, place), _THIRD_FACTOR)
+    key = _folded(key ^ np.uint64(size), _LAST_FACTOR)
     return key if key else _1
 
 

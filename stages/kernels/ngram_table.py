@@ -117,7 +117,7 @@ def _high_interpreted(left: np.uint64, right: np.uint64) -> np.uint64:
     return np.uint64(int(left) * int(right) >> 64)
 
 
-_high: Any = _high_interpreted if config.DISABLE_JIT else _high_compiled  # type: ignore[attr-defined]
+high_product: Any = _high_interpreted if config.DISABLE_JIT else _high_compiled  # type: ignore[attr-defined]
 """(uint64, uint64) → the upper 64 bits of their product."""
 
 
@@ -189,7 +189,7 @@ def chained(key: np.uint64, word: Int) -> np.uint64:
 def home(table: NgramTable, n: Int, key: np.uint64) -> Int:
     """Place where the search for a key begins; 0 is the vocabulary. ``key % homes`` without a division."""
     homes = table.homes[n]
-    rest = key - _high(key, table.inverses[n]) * homes
+    rest = key - high_product(key, table.inverses[n]) * homes
     if rest >= homes:
         rest -= homes
     return table.places[n] + table.strides[n] * np.int64(rest)

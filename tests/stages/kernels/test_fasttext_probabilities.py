@@ -18,7 +18,7 @@ from classifiers.fasttext_model import FastText, load_fasttext
 from stages.kernels import fasttext_network
 from stages.kernels.arrow_text import text_view
 from stages.kernels.fasttext import probabilities as probabilities_of
-from stages.kernels.fasttext_network import add_rows
+from stages.kernels.fasttext_network import EIGHT, add_rows, eight, word_key
 from tests.reference.fasttext import (
     HIERARCHICAL,
     ONE_VERSUS_ALL,
@@ -174,3 +174,21 @@ def test_an_unknown_label_is_an_error() -> None:
     array = pa.array(["a"])
     with pytest.raises(KeyError, match="absent"):
         loaded("softmax").probabilities(text_view(array).data, spans(array), ["absent"])
+
+
+@pytest.mark.compiled
+def test_words_that_look_alike_have_keys_of_their_own() -> None:
+    """Lines of signs with one other sign in them, of all lengths: what tables of text are full of."""
+    signs = "-.=_*0 1ae\x01\xff".encode("latin-1").replace(b" ", b"")
+    words = {
+        bytes([mark]) * place + bytes([other]) + bytes([mark]) * (size - place - 1)
+        for mark in signs
+        for other in signs
+        for size in range(1, 41)
+        for place in range(size)
+    }
+    keys = set()
+    for word in words:
+        data = np.frombuffer(word + bytes(EIGHT), np.uint8)
+        keys.add(int(word_key(data, 0, len(word), np.uint64(eight(data, 0, len(word))))))
+    assert len(keys) == len(words) > 50_000
