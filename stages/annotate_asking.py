@@ -194,8 +194,7 @@ class Annotator:
 
     def _asked(self, question: Question) -> Outcome:
         with self._lock:
-            under_way = sum(not self.cache.is_settled(key) for key in self._under_way)
-            limit = self.budget.reached(self.cache.spent(self._identity), under_way)
+            limit = self.budget.reached(*self.cache.spent_and_open(self._identity, self._under_way))
             if limit is None:
                 self._under_way.add(question.key)
         if limit is not None:

@@ -24,7 +24,7 @@ import os
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -133,16 +133,16 @@ class AnswerCache:
                 return None
             return Outcome(_parsed(line), known.prompt_tokens, known.completion_tokens)
 
-    def is_settled(self, key: str) -> bool:
-        """Whether there is an outcome for the key, as far as it is known here."""
-        with self._lock:
-            return key in self._known and self._known[key].place is not None
-
     def spent(self, task: str) -> Spent:
         """What the task has cost, by all processes and runs."""
+        return self.spent_and_open(task, ())[0]
+
+    def spent_and_open(self, task: str, keys: Iterable[str]) -> tuple[Spent, int]:
+        """:meth:`spent`, and how many of the keys had no outcome at that moment: no document is in both."""
         with self._lock:
             found = self._spent.get(task, Spent())
-            return Spent(found.documents, found.answers, found.prompt_tokens, found.completion_tokens)
+            spent = Spent(found.documents, found.answers, found.prompt_tokens, found.completion_tokens)
+            return spent, sum(key not in self._known or self._known[key].place is None for key in keys)
 
     def add(self, record: Record) -> None:
         """Store the record; it is on the disk when this returns."""

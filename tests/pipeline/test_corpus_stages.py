@@ -125,6 +125,7 @@ def test_workers_and_budget_do_not_matter(undisturbed: Run, tmp_path: Path, memo
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_ray_writes_the_same_bytes(undisturbed: Run, tmp_path: Path) -> None:
     """Checksums of all data files are the same on Ray."""
     assert data_checksums(run(write(tmp_path), executor="ray", workers=2)) == data_checksums(undisturbed)

@@ -178,7 +178,9 @@ def test_local_workers_write_the_same_bytes(undisturbed: Run, tmp_path: Path, wo
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize(
+    "workers", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(4, marks=pytest.mark.slow)]
+)
 def test_ray_writes_the_same_bytes(undisturbed: Run, tmp_path: Path, workers: int) -> None:
     """The same on Ray."""
     write_corpus(tmp_path)

@@ -121,6 +121,7 @@ def test_workers_and_order_do_not_matter(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_ray_writes_the_same_bytes(tmp_path: Path) -> None:
     """Checksums of all data files are the same on Ray, by rounds."""
     local, on_ray = (write(tmp_path / name, TEXTS, split_bytes=50_000, memory=1) for name in ("local", "ray"))

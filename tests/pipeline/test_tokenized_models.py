@@ -115,6 +115,7 @@ def test_scores_are_those_of_the_tokens(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_ray_gives_the_same_bytes(tmp_path: Path) -> None:
     """Tokenizer, model and documents, for both executors and any number of workers."""
     found = []

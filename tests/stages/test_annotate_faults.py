@@ -382,6 +382,16 @@ def test_all_processes_use_the_same_answer(tmp_path: Path) -> None:
         assert (cache.spent("t").documents, cache.spent("t").prompt_tokens) == (1, 15)
 
 
+def test_a_document_is_either_spent_or_open(tmp_path: Path) -> None:
+    """What a budget compares with counts none twice: waste leaves it open, an outcome settles it."""
+    cache, counts = AnswerCache(str(tmp_path)), []
+    for answer in (None, (1, "x")):
+        cache.add(Record("k", "t", prompt_tokens=5, answer=answer))
+        spent, still_open = cache.spent_and_open("t", {"k", "other"})
+        counts.append((spent.documents, still_open))
+    assert counts == [(0, 2), (1, 1)]
+
+
 ASKING = f"""
 import sys; sys.path.insert(0, {gristmill.ROOT!r})
 import gristmill, json

@@ -121,7 +121,7 @@ def test_a_recipe_passes_them_on(tmp_path: Path) -> None:
     assert {row["source"] for row in documents(third)} == {"kept"}
 
 
-RAY = pytest.param({"executor": "ray", "workers": 2}, marks=pytest.mark.ray)
+RAY = pytest.param({"executor": "ray", "workers": 2}, marks=[pytest.mark.ray, pytest.mark.slow])
 
 
 @pytest.mark.parametrize("options", [{"workers": 2}, RAY])
