@@ -1,14 +1,17 @@
 """KenLM's binary files, as ``build_binary`` makes them: what kind they are, and the tables of probing models.
 
-A probing model's tables are looked up where they lie, in the mapped file, whose pages all workers share. The format is
-that of KenLM's source (``lm/binary_format.cc``, ``lm/vocab.cc``, ``lm/search_hashed.hh``), version 5: test values, the
-order, buckets for each entry, the kind, how many n-grams of each length there are, the tables, and the words, each with
-a NUL behind it.
+A probing model's tables are looked up as they are in the file. A file of up to a gigabyte is copied by each worker into
+large pages, in which looking all over it is faster; a larger one is mapped, and all workers share its pages.
+
+The format is that of KenLM's source (``lm/binary_format.cc``, ``lm/vocab.cc``, ``lm/search_hashed.hh``), version 5:
+test values, the order, buckets for each entry, the kind, how many n-grams of each length there are, the tables, and
+the words, each with a NUL behind it.
 """
 
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +30,8 @@ _VERSION = _MAGIC + b" format version 5\n\0"
 _HEADER = struct.Struct("<56s3f3IQB3xfI?3xI")
 _TEST_VALUES = (0.0, 1.0, -0.5, 1, 0xFFFFFFFF, 0, 1)
 _COUNT_BYTES = 8
+COPIED_BYTES = 1 << 30
+"""Largest file that each worker copies."""
 _PART = 1 << 12
 _UNKNOWN = b"<unk>\0"
 
@@ -70,10 +75,10 @@ def read_header(path: str | Path) -> Header:
 
 
 def read_probing(path: str | Path) -> NgramTable:
-    """The model of a binary of kind ``probing``, mapped. Raises ModelError."""
+    """The model of a binary of kind ``probing``. Raises ModelError."""
     header = read_header(path)
     shape = kenlm_shape(header.counts, header.space, header.size)
-    memory = _mapped(path)
+    memory = _memory(path)
     if len(memory) < shape.ends[-1]:
         raise _damaged(path, f"it is {len(memory):,} bytes, the counts at its head make {shape.ends[-1]:,}")
     table = table_in(memory, shape)
@@ -90,9 +95,13 @@ def read_probing(path: str | Path) -> NgramTable:
     return table
 
 
-def _mapped(path: str | Path) -> npt.NDArray[np.uint8]:
-    """Read at once: page by page, as text comes, would take far longer."""
+def _memory(path: str | Path) -> npt.NDArray[np.uint8]:
+    """The file's bytes, read at once: page by page, as text comes, would take far longer."""
     with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= COPIED_BYTES:
+            memory = np.empty(size, np.uint8)  # NumPy asks for large pages
+            return memory[: file.readinto(memory.data)]
         flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
         return np.frombuffer(mmap.mmap(file.fileno(), 0, flags, mmap.PROT_READ), np.uint8)
 

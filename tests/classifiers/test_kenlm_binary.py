@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from classifiers import kenlm_binary
 from classifiers.arpa import parse_arpa
 from classifiers.errors import ModelError
 from classifiers.kenlm_binary import is_binary, read_header, read_probing
@@ -170,3 +171,14 @@ def test_what_build_binary_makes(options: list[str], order: int, tmp_path: Path)
     theirs = kenlm.Model(str(tmp_path / "m.bin"))
     found = scored(read_probing(tmp_path / "m.bin"), SENTENCES)
     assert found.scores.tolist() == pytest.approx([theirs.score(line) for line in SENTENCES], rel=1e-5, abs=1e-5)
+
+
+def test_a_large_file_is_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And has the same tables as when it is copied."""
+    path = tmp_path / "m.bin"
+    path.write_bytes(binary(arpa(3)))
+    copied = read_probing(path)
+    monkeypatch.setattr(kenlm_binary, "COPIED_BYTES", 0)
+    mapped = read_probing(path)
+    assert copied.memory.tobytes() == mapped.memory.tobytes() == path.read_bytes()
+    assert copied.memory.flags.writeable and not mapped.memory.flags.writeable
