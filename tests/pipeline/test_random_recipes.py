@@ -56,7 +56,7 @@ def stages(draw: st.DrawFn) -> list[str]:
                 f"      default: [{{word_count: {{name: r{index}, min_words: null, max_words: {low}}}}}]",
             ],
             "words": [
-                f"  - word_count: {{name: x{index}, min_words: {low}, max_words: {draw(st.integers(100, 200))}}}"
+                f"  - word_count: {{name: x{index}, min_words: {low}, max_words: {low + draw(st.integers(0, 150))}}}"
             ],
             "when": [f"  - word_count: {{name: y{index}, min_words: {low}, when: {{source: [books]}}}}"],
         }[kind]
