@@ -153,4 +153,4 @@ def probabilities(content: bytes, texts: pa.Array, labels: Sequence[str], fittin
         model = load_fasttext(file.name)
         if not np.isfinite(model.network.values).all():
             raise ModelError("training came to no numbers (NaN): take a lower learning_rate")
-        return Scorer.of(model).scores(texts, labels, fitting.preparation)
+        return Scorer(model).scores(texts, labels, fitting.preparation)

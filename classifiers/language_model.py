@@ -1,8 +1,8 @@
 """Language models with the preparation of text that they expect: n-gram models in ARPA files and KenLM binaries.
 
-ARPA files are read into tables (:mod:`classifiers.arpa`); the tables of KenLM's probing binaries are used where they
-lie (:mod:`classifiers.kenlm_binary`). Its other binaries, tries such as CCNet's ``.arpa.bin``, go through the kenlm
-package, which takes a line at a time. What a model was trained on is written at the head of those that Gristmill makes,
+ARPA files are read into tables (:mod:`classifiers.arpa`); the tables of KenLM's probing binaries are used as they
+are (:mod:`classifiers.kenlm_binary`). Its other binaries, tries among them, go through the kenlm package, which takes a
+line at a time. What a model was trained on is written at the head of those that Gristmill makes,
 as a comment that other readers pass over; for others it has to be said.
 """
 
@@ -35,7 +35,8 @@ SentencesOf = Literal["lines", "documents"]
 Float64s = npt.NDArray[np.float64]
 
 _COMMENT = b"# gristmill "
-_TOKENIZERS = ("bpe", "sentencepiece")
+TOKENIZER_LIBRARIES = {"bpe": ("tokenizers",), "sentencepiece": ("sentencepiece",)}
+"""Tokens that a tokenizer cuts → the distributions that do it."""
 _LINES = 4096
 """Lines that are cut at a time: the packages take some hundred bytes for each piece."""
 
@@ -216,7 +217,7 @@ def _read_binary(path: str) -> Any:
 
 def load_tokenizer(tokens: Tokens, path: str | None) -> Tokenizer | None:
     """The tokenizer in a file; None for words and characters. Raises ModelError."""
-    if tokens not in _TOKENIZERS:
+    if tokens not in TOKENIZER_LIBRARIES:
         if path is not None:
             raise ModelError(f"tokens: {tokens} needs no tokenizer: leave {path} out, or set tokens to what it gives")
         return None

@@ -55,11 +55,6 @@ class Scorer:
 
     model: FastText
 
-    @staticmethod
-    def of(model: FastText) -> Scorer:
-        """The same as the constructor."""
-        return Scorer(model)
-
     @property
     def labels(self) -> tuple[str, ...]:
         return self.model.labels

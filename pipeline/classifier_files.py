@@ -125,7 +125,7 @@ def evaluate_classifier(
     """How well a model tells the files apart. Raises GristmillError for a model or label that is not there."""
     try:
         local = local_copy(path)
-        scorer, notes = Scorer.of(load_fasttext(local)), read_notes(local)
+        scorer, notes = Scorer(load_fasttext(local)), read_notes(local)
     except ModelError as error:
         raise GristmillError(str(error)) from error
     asked = label or notes.get("label")

@@ -27,7 +27,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class _Timed(io.RawIOBase):
-    """What a socket receives until the deadline. A socket's own time-out begins anew with every byte."""
+    """What a socket receives until the deadline."""
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self._connection, self._deadline = connection, deadline

@@ -86,7 +86,7 @@ def measure(default: Any = ..., **constraints: Any) -> Any:
 
 
 def effort(default: Any = ..., **constraints: Any) -> Any:
-    """A config field that says how the work is done, at what speed and cost, and not what comes of it.
+    """A config field of a row stage that says how the work is done, at what speed and cost, and not what comes of it.
 
     It is in no fingerprint, so changing it computes nothing anew.
     """

@@ -30,8 +30,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from stages.kernels.byte_masks import ones
-from stages.kernels.loads import copy_bytes, load64
-from stages.kernels.ngram_table import high_product
+from stages.kernels.loads import copy_bytes, high_product, load64
 
 Bytes = npt.NDArray[np.uint8]
 Int = int | np.int64

@@ -10,13 +10,11 @@ same sum in any batch.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba import config, njit, types
-from numba.extending import intrinsic
+from numba import njit
 
 from stages.kernels.byte_masks import LANES, byte, mask_of, trailing_zeros
 from stages.kernels.byte_runs import flat
@@ -40,7 +38,7 @@ from stages.kernels.fasttext_network import (
     word_hash,
     word_key,
 )
-from stages.kernels.ngram_table import fetch
+from stages.kernels.loads import fetch, high_product
 
 Bytes = npt.NDArray[np.uint8]
 Int = int | np.int64
@@ -97,29 +95,10 @@ class Room(NamedTuple):
     spelled: Float64s
 
 
-@intrinsic
-def _high_product_compiled(typingctx: Any, a: Any, b: Any) -> Any:
-    """The upper half of a product of 128 bits, one instruction; there is no other way to ask for it."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        wide = ir.IntType(128)
-        product = builder.mul(builder.zext(arguments[0], wide), builder.zext(arguments[1], wide))
-        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
-
-    return types.uint64(types.uint64, types.uint64), codegen
-
-
-def _high_product_interpreted(a: np.uint64, b: np.uint64) -> np.uint64:
-    return np.uint64(int(a) * int(b) >> 64)
-
-
-_high_product: Any = _high_product_interpreted if config.DISABLE_JIT else _high_product_compiled  # type: ignore[attr-defined]
-
-
 @njit(cache=True, nogil=True)
 def _remainder(value: np.uint64, divisor: np.uint64, reciprocal: np.uint64) -> np.uint64:
     """64-bit ``value % divisor`` without division (Barrett 1986); reciprocal: (2**64 − 1) // divisor."""
-    rest = value - _high_product(value, reciprocal) * divisor
+    rest = value - high_product(value, reciprocal) * divisor
     for _ in range(2):
         rest = rest - divisor if rest >= divisor else rest
     return rest

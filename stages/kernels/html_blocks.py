@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.html_compiled import kernel
+from stages.kernels.compiled import kernel
 from stages.kernels.html_keywords import SEPARATOR, TEXT, W_RENDERED_MATH
 from stages.kernels.html_names import BLOCK, MATH, PRE, SCRIPT
 from stages.kernels.html_references import write_reference

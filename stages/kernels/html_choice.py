@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.compiled import kernel
 from stages.kernels.html_blocks import B_FORMULAS, B_HIDDEN, B_LINKED, B_OWNER, B_PRE, B_SCORE, B_WEIGHT, FORMULA_WEIGHT
-from stages.kernels.html_compiled import kernel
 from stages.kernels.html_names import CAPTION, DD, DL, DT, H1, LI, OL, PRE, TABLE, TD, TH, TR, UL
 from stages.kernels.html_scores import N_PROSE, UNIT
 from stages.kernels.html_tree import F_PRE, FLAGS, PARENT, TAG, Tree

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.html_compiled import kernel
+from stages.kernels.compiled import kernel
 from stages.kernels.html_keywords import W_DISPLAY
 from stages.kernels.html_names import (
     ANNOTATION,

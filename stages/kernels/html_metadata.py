@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.html_compiled import kernel
+from stages.kernels.compiled import kernel
 from stages.kernels.html_references import write_code_point
 from stages.kernels.html_tables import Tables
 from stages.kernels.html_text import write_text

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.compiled import kernel
 from stages.kernels.html_blocks import B_BYTES, B_HIDDEN, B_SCORE, BLOCK_FIELDS, MAX_BLOCKS, find_blocks
 from stages.kernels.html_choice import LAYOUT_FIELDS, Wanted, choose, lay_out
-from stages.kernels.html_compiled import kernel
 from stages.kernels.html_metadata import FIELD_BYTES, FIELDS, write_field
 from stages.kernels.html_scores import FEATURES, NODE_MEASURES, Forest, score_blocks, show_hidden
 from stages.kernels.html_tables import Tables, tables

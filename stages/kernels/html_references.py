@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.html_compiled import kernel
+from stages.kernels.compiled import kernel
 from stages.kernels.html_tables import K_REFERENCE, SLOT_BITS, SLOTS, Tables
 
 Bytes = npt.NDArray[np.uint8]

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.compiled import kernel
 from stages.kernels.html_blocks import (
     B_BREAKS,
     B_COMMAS,
@@ -37,7 +38,6 @@ from stages.kernels.html_blocks import (
     B_WEIGHT,
     B_WORDS,
 )  # fmt: skip
-from stages.kernels.html_compiled import kernel
 from stages.kernels.html_names import (
     ADDRESS,
     ARTICLE,

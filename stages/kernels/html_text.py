@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.compiled import kernel
 from stages.kernels.html_blocks import (
     B_END,
     B_HIDDEN,
@@ -35,7 +36,6 @@ from stages.kernels.html_choice import (
     L_TABLE,
     is_data_table,
 )
-from stages.kernels.html_compiled import kernel
 from stages.kernels.html_math import write_formula
 from stages.kernels.html_names import DD, DT, OL
 from stages.kernels.html_references import write_reference

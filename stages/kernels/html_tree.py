@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.html_compiled import inlined, kernel
+from stages.kernels.compiled import inlined, kernel
 from stages.kernels.html_keywords import NAMES, W_BODY, W_CODE, W_DISPLAY, W_GUTTER, W_MATH, W_RENDERED_MATH
 from stages.kernels.html_names import (
     ALT,

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from numba import njit
 
 from stages.kernels.arrow_text import TextView, read_only
-from stages.kernels.html_compiled import inlined
+from stages.kernels.compiled import inlined
 from stages.kernels.unicode_tables import CODE_POINTS, TwoStage, assigned, two_stage
 
 Bytes = npt.NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""Loads of machine words from byte arrays and copies between them, for kernels that do not go byte by byte."""
+"""What a processor does in one go and Numba has no word for: loads of machine words, copies, fetches, wide products."""
 
 from __future__ import annotations
 
@@ -57,3 +57,42 @@ def _copy_interpreted(out: npt.NDArray[np.uint8], to: int, data: npt.NDArray[np.
 copy_bytes: Any = _copy_interpreted if config.DISABLE_JIT else _copy_compiled  # type: ignore[attr-defined]
 """(out, to, data, start, size): ``out[to:to + size] = data[start:start + size]`` of two uint8 arrays that do not
 overlap. The caller keeps within bounds."""
+
+
+@intrinsic
+def _fetch_compiled(typingctx: Any, memory: Any, place: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = cgutils.pointer_add(builder, arguments[0], arguments[1], ir.IntType(8).as_pointer())  # type: ignore[no-untyped-call]
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
+        builder.call(prefetch, [address, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(memory, types.int64), codegen
+
+
+def _fetch_interpreted(memory: npt.NDArray[np.uint8], place: int) -> None:
+    pass
+
+
+fetch: Any = _fetch_interpreted if config.DISABLE_JIT else _fetch_compiled  # type: ignore[attr-defined]
+"""(flat bytes, place): has the memory bring that byte near, without waiting for it."""
+
+
+@intrinsic
+def _high_product_compiled(typingctx: Any, left: Any, right: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = ir.IntType(128)
+        left, right = (builder.zext(value, wide) for value in arguments)
+        return builder.trunc(builder.lshr(builder.mul(left, right), wide(64)), ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), codegen
+
+
+def _high_product_interpreted(left: np.uint64, right: np.uint64) -> np.uint64:
+    return np.uint64(int(left) * int(right) >> 64)
+
+
+high_product: Any = _high_product_interpreted if config.DISABLE_JIT else _high_product_compiled  # type: ignore[attr-defined]
+"""(uint64, uint64) → the upper 64 bits of their product."""

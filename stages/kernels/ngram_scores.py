@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels.byte_runs import flat, word_at
-from stages.kernels.html_compiled import inlined, kernel
+from stages.kernels.compiled import inlined, kernel
 from stages.kernels.lm_text import code_point
+from stages.kernels.loads import fetch
 from stages.kernels.ngram_table import (
     LINE_BYTES,
     UNIGRAM_BYTES,
     NgramTable,
     chained,
-    fetch,
     find,
     flat_table,
     hashed,
@@ -105,9 +105,8 @@ def _find_words(table: NgramTable, window: Window, start: Int, count: Int, stran
     """Numbers of words, from their hashes. O(count - start)."""
     for at in range(start, count):
         key = window.keys[at]
-        word = np.int64(
-            word_at(table.memory, find(table, 0, key, window.places[at]) + 8) & _NUMBER
-        )  # 0 in a free entry
+        entry = find(table, 0, key, window.places[at])
+        word = np.int64(word_at(table.memory, entry + 8) & _NUMBER)  # 0 in a free entry
         window.words[at] = word
         fetch(table.memory, table.places[1] + UNIGRAM_BYTES * word)
         unknown[window.lines[at]] += word == 0 and key != strange
@@ -251,6 +250,16 @@ def _word_end(data: Any, at: Int, stop: Int) -> Int:
     return at
 
 
+@inlined
+def _put(table: NgramTable, window: Window, at: Int, key: np.uint64, line: Int, before: Int, characters: bool) -> None:
+    """A token into the window; the place of a word is fetched."""
+    window.keys[at], window.lines[at], window.before[at] = key, line, before
+    if not characters:
+        place = home(table, 0, key)
+        window.places[at] = place
+        fetch(table.memory, place)
+
+
 @kernel
 def _score(
     text: tuple[Bytes, Int64s],
@@ -283,9 +292,7 @@ def _score(
             if count > _WINDOW - 2:
                 start = count = _flush(table, window, order, start, count, strange, out)
             if seen == 0:
-                window.keys[count], window.lines[count], window.before[count] = begin, line, 0
-                if not characters:
-                    window.places[count] = home(table, 0, begin)
+                _put(table, window, count, begin, line, 0, characters)
                 out.rows[line] = row
                 count += 1
                 seen = 1
@@ -300,11 +307,7 @@ def _score(
                 after = _word_end(data, at, stop)
                 key = word_hash(data, size, at, after)
                 at = after
-            window.keys[count], window.lines[count], window.before[count] = key, line, seen
-            if not characters:
-                place = home(table, 0, key)
-                window.places[count] = place
-                fetch(table.memory, place)
+            _put(table, window, count, key, line, seen, characters)
             count += 1
             seen += 1
             if ends:

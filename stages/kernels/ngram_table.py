@@ -23,14 +23,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba import config, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from stages.kernels.arpa_text import Lines
 from stages.kernels.byte_runs import flat, word_at
-from stages.kernels.html_compiled import inlined, kernel
+from stages.kernels.compiled import inlined, kernel
+from stages.kernels.loads import fetch, high_product
 from stages.kernels.unicode_tables import CODE_POINTS
 
 Bytes = npt.NDArray[np.uint8]
@@ -101,45 +98,6 @@ class Shape(NamedTuple):
     sizes: Sequence[int]
     homes: Sequence[int]
     strides: Sequence[int]
-
-
-@intrinsic
-def _high_compiled(typingctx: Any, left: Any, right: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        wide = ir.IntType(128)
-        left, right = (builder.zext(value, wide) for value in arguments)
-        return builder.trunc(builder.lshr(builder.mul(left, right), wide(64)), ir.IntType(64))
-
-    return types.uint64(types.uint64, types.uint64), codegen
-
-
-def _high_interpreted(left: np.uint64, right: np.uint64) -> np.uint64:
-    return np.uint64(int(left) * int(right) >> 64)
-
-
-high_product: Any = _high_interpreted if config.DISABLE_JIT else _high_compiled  # type: ignore[attr-defined]
-"""(uint64, uint64) → the upper 64 bits of their product."""
-
-
-@intrinsic
-def _fetch_compiled(typingctx: Any, memory: Any, place: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = cgutils.pointer_add(builder, arguments[0], arguments[1], ir.IntType(8).as_pointer())  # type: ignore[no-untyped-call]
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
-        builder.call(prefetch, [address, number(0), number(3), number(1)])
-        return context.get_dummy_value()
-
-    return types.void(memory, types.int64), codegen
-
-
-def _fetch_interpreted(memory: Bytes, place: Int) -> None:
-    pass
-
-
-fetch: Any = _fetch_interpreted if config.DISABLE_JIT else _fetch_compiled  # type: ignore[attr-defined]
-"""(flat bytes, place): has the memory bring that byte near, without waiting for it."""
 
 
 @inlined

@@ -125,7 +125,7 @@ def resources(config: ClassifierConfig) -> Mapping[str, str | FitRef]:
 def load(config: ClassifierConfig, files: Mapping[str, str]) -> Classifier:
     """The model, from its local path under ``model``. Raises ModelError."""
     path = files["model"]
-    scorer, notes = Scorer.of(load_fasttext(path)), read_notes(path)
+    scorer, notes = Scorer(load_fasttext(path)), read_notes(path)
     label = config.label or notes.get("label") or []
     names = tuple(notes.get("labels", {}).get(label, label) for label in scorer.labels)
     return Classifier(

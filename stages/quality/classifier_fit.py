@@ -32,7 +32,7 @@ from classifiers.fasttext_notes import notes_in
 from classifiers.fit_classifier import Examples, Fitting, fit_classifier
 from stages.contract import FitInput, FitStep
 from stages.kernels.hashing import binary_to_u64, mix64
-from stages.quality.classifier_training import ClassifierTraining, example_passages, example_schema, smallest
+from stages.quality.classifier_training import ClassifierTraining, by_rank, example_passages, example_schema, smallest
 
 _SCHEMA = example_schema(pa.uint16())
 """``group``: twice the number of the set (0: to learn from), plus 1 for negatives."""
@@ -168,12 +168,9 @@ def _mask(batch: pa.RecordBatch, chosen: Chosen) -> npt.NDArray[np.bool_]:
 def _examples(table: pa.Table, number: int) -> Examples:
     """Both kinds of a set, mixed by their ranks."""
     group = table.column("group").to_numpy()
-    some = table.filter(pa.array(group // 2 == number))
-    order = pc.sort_indices(some, sort_keys=[(name, "ascending") for name in ("rank", "document", "group")])
-    some = some.take(order)
+    some = by_rank(table.filter(pa.array(group // 2 == number)))
     positive = some.column("group").to_numpy() % 2 == 0
-    texts = pa.concat_arrays([pa.array([], pa.large_string()), *some.column("text").chunks])
-    return Examples(texts, positive, some.column("document").to_numpy())
+    return Examples(some.column("text"), positive, some.column("document").to_numpy())
 
 
 STAGE = FitStep(

@@ -97,6 +97,14 @@ def smallest(tables: Sequence[pa.Table], schema: pa.Schema, most: int) -> pa.Tab
     return table.filter(pa.array(first & (place < most)))
 
 
+def by_rank(table: pa.Table) -> pa.RecordBatch:
+    """The passages in the order in which they are learned from, groups mixed, in one piece."""
+    order = [(name, "ascending") for name in ("rank", "document", "group")]
+    ordered = table.take(pc.sort_indices(table, sort_keys=order))
+    columns = [pa.concat_arrays([pa.array([], column.type), *column.chunks]) for column in ordered.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=table.schema)
+
+
 def _slices(data: npt.NDArray[np.uint8], cut: Passages, kept: npt.NDArray[np.int64]) -> pa.Array:
     """The kept passages as an array: every other row of one that also has what lies between them."""
     if not len(kept):

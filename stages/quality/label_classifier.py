@@ -27,7 +27,7 @@ from classifiers.fit_classifier import Fitting
 from classifiers.fit_labels import fit_labels
 from stages.contract import FitStep
 from stages.kernels.hashing import binary_to_u64, mix64
-from stages.quality.classifier_training import ClassifierTraining, example_passages, example_schema, smallest
+from stages.quality.classifier_training import ClassifierTraining, by_rank, example_passages, example_schema, smallest
 
 _SCHEMA = example_schema(pa.string())
 """``group``: the label."""
@@ -69,11 +69,9 @@ def merge(tables: Sequence[pa.Table], config: LabelClassifierFit) -> pa.Table:
 
 def finish(table: pa.Table, config: LabelClassifierFit, model: None = None) -> bytes:
     """The model file with its evaluation. ValueError if there is too little to learn from."""
-    order = [(name, "ascending") for name in ("rank", "document", "group")]
-    table = table.take(pc.sort_indices(table, sort_keys=order)).combine_chunks()
-    texts, labels = (pa.concat_arrays([pa.array([], column.type), *column.chunks]) for column in
-                     (table.column("text"), table.column("group")))  # fmt: skip
-    return fit_labels(texts, labels, table.column("document").to_numpy(), config.fitting(), config.min_documents)
+    examples = by_rank(table)
+    texts, labels, documents = (examples.column(name) for name in ("text", "group", "document"))
+    return fit_labels(texts, labels, documents.to_numpy(), config.fitting(), config.min_documents)
 
 
 STAGE = FitStep(

@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 
 from classifiers.arpa import parse_arpa
 from classifiers.language_model import (
+    TOKENIZER_LIBRARIES,
     Facts,
     LanguageModel,
     Preparation,
@@ -43,8 +44,6 @@ _TEXT_SHARE = 4
 """The text may take up a quarter of the memory: it is there up to four times while summaries are merged."""
 _COPIES = 2
 """It is there twice while the model is made: as it was merged, and in one piece."""
-
-_LIBRARIES = {"bpe": ("tokenizers",), "sentencepiece": ("sentencepiece",)}
 
 _SCHEMA = pa.schema([("hash", pa.uint64()), (ADDRESS, pa.uint64()), ("text", pa.large_string())])
 
@@ -193,7 +192,7 @@ STAGE = FitStep(
     finish=finish,
     suffix="arpa",
     reads=("text", "content_hash"),
-    chosen_libraries=lambda config: _LIBRARIES.get(config.tokens, ()),
+    chosen_libraries=lambda config: TOKENIZER_LIBRARIES.get(config.tokens, ()),
     resources=lambda config: {} if config.tokenizer is None else {"tokenizer": config.tokenizer},
     load=load,
 )

@@ -31,7 +31,15 @@ import pyarrow.compute as pc
 from pydantic import model_validator
 
 from classifiers.errors import ModelError
-from classifiers.language_model import LanguageModel, Prepare, SentencesOf, Tokens, load_language_model, totals
+from classifiers.language_model import (
+    TOKENIZER_LIBRARIES,
+    LanguageModel,
+    Prepare,
+    SentencesOf,
+    Tokens,
+    load_language_model,
+    totals,
+)
 from classifiers.language_model import perplexity as per_token
 from stages.contract import Applied, FitRef, RowStage, Rule, StageConfig, Threshold, measure, rule
 from stages.kernels.arrow_text import byte_lengths
@@ -50,7 +58,8 @@ class PerplexityConfig(StageConfig):
 
     model: str | FitRef = measure()
     """Name of a fit ``ngram_lm`` (also as ``{fit: name}``), or path of an ARPA file (``.arpa``, ``.arpa.gz``) or a
-    KenLM binary (``.bin``). An ARPA file takes 32 bytes for each n-gram in every worker, a binary is shared by all."""
+    KenLM binary (``.bin``). Every worker holds it: 32 bytes for each n-gram of an ARPA file, a binary of up to a
+    gigabyte as it is; a larger one is shared by all."""
     prepare: Prepare | None = measure(None)
     """How the model's text was prepared, ``ccnet`` or ``plain``; models of ``ngram_lm`` say it themselves."""
     tokens: Tokens | None = measure(None)
@@ -258,10 +267,9 @@ def libraries(config: PerplexityConfig) -> tuple[str, ...]:
     """kenlm for its binaries, and the tokenizer's package."""
     model = resources(config)["model"]
     binary = isinstance(model, str) and not model.endswith((".arpa", ".gz"))
-    tokenizers = {"sentencepiece": ("sentencepiece",), "bpe": ("tokenizers",)}
     is_sentencepiece = isinstance(config.tokenizer, str) and config.tokenizer.endswith(".model")
     tokens = config.tokens or ("sentencepiece" if is_sentencepiece else "bpe" if config.tokenizer else "words")
-    return (*(("kenlm",) if binary else ()), *tokenizers.get(tokens, ()))
+    return (*(("kenlm",) if binary else ()), *TOKENIZER_LIBRARIES.get(tokens, ()))
 
 
 STAGE = RowStage(

@@ -20,7 +20,7 @@ LABELS = ["sea" if n % 2 else "spam" for n in range(80)]
 
 def loaded(content: bytes, folder: Path) -> Scorer:
     (folder / "model.bin").write_bytes(content)
-    return Scorer.of(load_fasttext(str(folder / "model.bin")))
+    return Scorer(load_fasttext(str(folder / "model.bin")))
 
 
 def test_two_trainings_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ LINES = st.lists(st.sampled_from(["the", "naïve", "中文", "a", "\n", "\n", " 
 def scorer(name: str) -> Scorer:
     with TemporaryDirectory() as folder:
         write_model(MODELS[name], Path(folder) / "model.bin")
-        return Scorer.of(load_fasttext(str(Path(folder) / "model.bin")))
+        return Scorer(load_fasttext(str(Path(folder) / "model.bin")))
 
 
 def by_lines(model: TinyModel, text: str) -> float:

@@ -1,9 +1,8 @@
-"""How the HTML kernels are compiled.
+"""How kernels are compiled that pass tuples of arrays to each other, as those of HTML and of n-gram models do.
 
-They pass tuples of arrays to each other, and none of them allocates. So reference counting is switched off: with it,
-Numba counts each array of a tuple at each call, and reading a page takes five to ten times as long (and an allocation
-would now be an error of compilation). The option is Numba's own, with an underscore, and may go away: without it
-everything works, slowly.
+None of them allocates. So reference counting is switched off: with it, Numba counts each array of a tuple at each
+call, and reading a page takes five to ten times as long (and an allocation would now be an error of compilation). The
+option is Numba's own, with an underscore, and may go away: without it everything works, slowly.
 
 A helper is compiled anew for each combination of types, and a literal number is a type of its own: so constants that
 are handed to helpers, and offsets read from arrays of 32 bits, are made ``np.int64`` first.
